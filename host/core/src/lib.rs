@@ -1,0 +1,27 @@
+//! Grille's vocabulary as types: who asks, for what, what was decided, and the permit without which nothing moves.
+//!
+//! No I/O, no clock, no randomness, no async: what depends on them takes them as arguments. The words are defined in
+//! `docs/reference/glossary.md` and mean the same in configuration, WIT, logs and metrics.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod audit;
+pub mod client_message;
+pub mod decision;
+pub mod evidence;
+pub mod finding;
+pub mod ids;
+pub mod permit;
+pub mod principal;
+pub mod role;
+pub mod treatment;
+
+pub use action::{Access, Action, Effect, Object, ObjectKind};
+pub use client_message::{ClientMessage, Fault, SqlState};
+pub use decision::{Decision, Obligation, Reason, Verdict};
+pub use finding::{EvidenceClass, Finding, Gate, Label, Support};
+pub use ids::{CorrelationId, ExchangeId, GenerationId, PluginId, RoleName, SessionId, UpstreamName};
+pub use permit::{Clearance, Permit};
+pub use principal::{Principal, PrincipalKind};
+pub use role::{ColumnPattern, Role};
+pub use treatment::Treatment;

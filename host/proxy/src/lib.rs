@@ -1,0 +1,4 @@
+//! The data plane: listeners, authentication, sessions, upstream connections.
+#![forbid(unsafe_code)]
+
+pub mod settings;
