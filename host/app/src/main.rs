@@ -1,1 +1,63 @@
-fn main() {}
+//! The binary `grille`: command line, configuration, wiring, signals. What flows through it is elsewhere: the data plane
+//! in `grille_proxy`, plugins in `grille_plugin`, the audit trail in `grille_store`, the admin listener in `grille_admin`.
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod config;
+mod failure;
+mod load;
+mod logging;
+mod plugins;
+mod reload;
+mod serve;
+mod sessions;
+mod surroundings;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        // Its standard output is the compiled plugin.
+        Command::PluginCompile => return grille_plugin::compile_child(),
+        Command::Serve { config } => {
+            load::all(&config.path).and_then(|loaded| Ok(serve::run(loaded, &config.path)?))
+        }
+        Command::Check { config } => load::all(&config.path).and_then(|loaded| {
+            for warning in loaded.warnings().lines() {
+                eprintln!("{warning}");
+            }
+            print(&check::summary(&loaded))
+        }),
+        Command::Schema { markdown: false } => print(&format!("{:#}\n", config::reference::schema())),
+        Command::Schema { markdown: true } => print(&config::reference::page()),
+        Command::Sessions(command) => sessions::run(command).and_then(|text| print(&text)),
+        Command::Version => print(&versions()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn versions() -> String {
+    format!(
+        "grille {}\nplugin interface grille:plugin@0.1.0\naudit format {}\n",
+        env!("CARGO_PKG_VERSION"),
+        grille_core::audit::FORMAT_VERSION
+    )
+}
+
+/// To standard output; whoever reads it may stop reading.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Other(error.into())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

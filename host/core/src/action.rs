@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 bitflags! {
     /// Everything a statement does, in CTEs, in EXPLAIN ANALYZE and in rules it names included. The set decides whether a
     /// role may run it, not the first word.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Effect: u32 {
         /// Reads rows, or evaluates expressions.
         const READ = 1 << 0;

@@ -12,20 +12,29 @@ pub struct ClientMessage {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<usize>,
     /// What to quote to an operator.
     pub correlation: Option<CorrelationId>,
 }
 
 impl ClientMessage {
-    /// A message without hint and correlation id.
+    /// A message without hint, position and correlation id.
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
-        Self { state, message: message.into(), hint: None, correlation: None }
+        Self { state, message: message.into(), hint: None, position: None, correlation: None }
     }
 
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds where in the statement it is, in characters from 1.
+    #[must_use]
+    pub fn at(mut self, position: Option<usize>) -> Self {
+        self.position = position;
         self
     }
 

@@ -166,7 +166,11 @@ impl Decision {
     }
 }
 
-fn insert_stricter(masks: &mut BTreeMap<ColumnPattern, Treatment>, column: ColumnPattern, treatment: Treatment) {
+fn insert_stricter(
+    masks: &mut BTreeMap<ColumnPattern, Treatment>,
+    column: ColumnPattern,
+    treatment: Treatment,
+) {
     let slot = masks.entry(column).or_insert(Treatment::Keep);
     if (treatment.strictness(), &treatment) > (slot.strictness(), slot) {
         *slot = treatment;
@@ -193,8 +197,8 @@ mod tests {
             Just(Treatment::Token),
             (1_u8..4).prop_map(Treatment::KeepLast),
         ];
-        (verdict, "[xyz]", proptest::option::of(0_u64..5), proptest::option::of(("[pq]", treatment))).prop_map(
-            |(verdict, text, cap, mask)| {
+        (verdict, "[xyz]", proptest::option::of(0_u64..5), proptest::option::of(("[pq]", treatment)))
+            .prop_map(|(verdict, text, cap, mask)| {
                 let mut decision = Decision::from_verdict(ReasonSource::Host, verdict, text);
                 if let Some(cap) = cap {
                     decision = decision.with(Obligation::RowCap(cap));
@@ -204,8 +208,7 @@ mod tests {
                     decision = decision.with(Obligation::Mask(column, treatment));
                 }
                 decision
-            },
-        )
+            })
     }
 
     proptest! {

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn what_names_no_column_is_refused() {
-        for text in ["", "ssn", "users.ssn", "a.b.c.d", "public.users.*", "public..ssn", "public. users.ssn"] {
+        for text in ["", "ssn", "users.ssn", "a.b.c.d", "public.users.*", "public..ssn", "public. users.ssn"]
+        {
             assert!(text.parse::<ColumnPattern>().is_err(), "{text}");
         }
     }

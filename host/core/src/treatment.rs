@@ -75,7 +75,9 @@ impl fmt::Display for Treatment {
 
 /// A treatment that is not one of those there are.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a treatment: use keep, null, redact, keep-last:N with N from 1 to 16, token, or plugin:NAME")]
+#[error(
+    "`{text}` is not a treatment: use keep, null, redact, keep-last:N with N from 1 to 16, token, or plugin:NAME"
+)]
 pub struct UnknownTreatment {
     text: String,
 }
@@ -100,7 +102,9 @@ mod tests {
 
     #[test]
     fn what_is_no_treatment_is_refused() {
-        for text in ["", "hash", "keep-last", "keep-last:0", "keep-last:17", "keep-last:x", "plugin:", "token:"] {
+        for text in
+            ["", "hash", "keep-last", "keep-last:0", "keep-last:17", "keep-last:x", "plugin:", "token:"]
+        {
             assert!(text.parse::<Treatment>().is_err(), "{text}");
         }
     }

@@ -1,1 +1,39 @@
-//! stub
+//! The plugin runtime: the only user of wasmtime.
+//!
+//! Its way through: [`Engine::compile`] reads, checks and compiles a component; [`Plugin::configure`] binds it to an
+//! operator's settings; a policy then answers [`Plugin::decide`], a [`ResultScanner`] leads the texts of a result past
+//! the detectors, a [`Masker`] replaces values. Each exchange gets instances of its own.
+//!
+//! Architecture invariant: no WASI, no network and no file is reachable from a plugin; what a world may import is written
+//! down in one table (`v0_1`). Whatever a plugin returns is judged in [`untrusted`] before anybody else sees it. Every
+//! failure is a [`PluginFailure`], and the one who gets it fails closed. SQL, protocols and treatments are not known here.
+
+mod cache;
+mod compiler;
+mod component;
+mod context;
+mod engine;
+mod failure;
+pub mod gate;
+mod inspect;
+mod instance;
+mod limits;
+mod metadata;
+mod plugin;
+mod scan;
+mod settings;
+pub mod untrusted;
+mod v0_1;
+
+pub use cache::CacheError;
+pub use compiler::{CompileError, Compiler, compile_child};
+pub use component::{Component, LoadError};
+pub use context::{ExchangeContext, FieldInfo, SessionContext};
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use failure::{FailureEvent, PluginFailure};
+pub use inspect::World;
+pub use limits::Limits;
+pub use metadata::{Metadata, MetadataError};
+pub use plugin::{Detector, Masker, Plugin};
+pub use scan::{ColumnTexts, ResultScanner, ScanFinding, UNSCANNED};
+pub use settings::{ConfigureError, SettingsProblem};

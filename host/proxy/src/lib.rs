@@ -1,4 +1,29 @@
 //! The data plane: listeners, authentication, sessions, upstream connections.
+//!
+//! A connection's way: `proxy` accepts it, `handshake` takes it up to a verified token (`identity`), a role
+//! (`generation`) and an upstream connection (`upstream`); then it is a `session`, which asks `judge` about each statement
+//! and treats what comes back.
+//!
+//! Architecture invariants: nothing outside `upstream` can name a backend credential, and nothing reaches an upstream
+//! but through `grille_wire`'s relay.
 #![forbid(unsafe_code)]
 
+mod cancel;
+mod catalog;
+mod generation;
+mod handshake;
+pub mod identity;
+mod judge;
+mod metrics;
+mod proxy;
+mod session;
 pub mod settings;
+mod startup_parameters;
+pub mod tls;
+mod transport;
+pub mod upstream;
+
+pub use generation::{Generation, GenerationError, GenerationParts};
+pub use grille_wire::postgres::value::Tokenizer;
+pub use grille_wire::sql::{STACK_BYTES, declare_large_stack};
+pub use proxy::{BindError, Control, Proxy, ProxyParts};

@@ -32,7 +32,7 @@ pub struct ServerTls {
 }
 
 /// An OpenID Connect issuer whose tokens are accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerSettings {
     /// Compared with `iss` and with the issuer in the discovery document, exactly.
     pub issuer: String,
@@ -151,9 +151,23 @@ pub enum SecretError {
     /// There was nothing in it.
     #[error("the secret is empty")]
     Empty,
+    /// There was not enough in it.
+    #[error("the secret has fewer than {bytes_min} bytes")]
+    TooShort {
+        /// What it needs.
+        bytes_min: usize,
+    },
 }
 
 impl SecretSource {
+    /// Whether the secret can be read now, without giving it away: its length in bytes.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn check(&self) -> Result<usize, SecretError> {
+        self.read().map(|secret| secret.len())
+    }
+
     /// Reads the secret; the copy is wiped when dropped.
     ///
     /// # Errors

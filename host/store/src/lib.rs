@@ -1,1 +1,18 @@
-//! stub
+//! The audit trail on disk: JSON lines, one record each, appended before a statement runs and when it has ended.
+//!
+//! What a record says is `grille_core::audit`'s matter; nothing here decides anything. Reference: docs/reference/audit.md.
+#![forbid(unsafe_code)]
+
+mod directory;
+mod error;
+mod log;
+mod reader;
+mod segment;
+pub mod sessions;
+mod writer;
+
+pub use error::{AuditError, ReadError};
+pub use log::{AuditLog, AuditSettings, AuditStatus, Durability, FAILURE_REMEMBERED};
+pub use reader::{Damage, DamageKind, Entry, Reader};
+pub use segment::SEGMENT_BYTES_MAX;
+pub use writer::{COMPLETION_DELAY_MAX, COMPLETIONS_BYTES_MAX, RECORD_BYTES_MAX};

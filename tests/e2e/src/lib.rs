@@ -1,1 +1,9 @@
-//! stub
+//! What the end-to-end tests in `tests/` share: a stage with real servers on it, and a client that speaks PostgreSQL's
+//! protocol byte by byte. No test is here, and no expectation about what Grille does.
+#![forbid(unsafe_code)]
+
+pub mod raw;
+pub mod stage;
+
+pub use raw::{Message, Raw};
+pub use stage::Stage;

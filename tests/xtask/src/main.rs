@@ -1,1 +1,134 @@
-fn main() {}
+//! `cargo xtask …`: builds the plugins, runs the demo, the tests and the benchmarks, and installs what they need first.
+//!
+//! Here: the command line and the exit codes, 0 for done, 1 for failed, 2 for not understood. The work is in the modules.
+#![forbid(unsafe_code)]
+
+mod component;
+mod demo;
+mod dependencies;
+mod fuzz;
+mod install;
+mod layout;
+mod plugins;
+mod process;
+mod steps;
+mod test_run;
+mod wasm_sysroot;
+
+use std::env;
+use std::process::ExitCode;
+
+use demo::Audience;
+use plugins::Selection;
+use steps::Step;
+use test_run::Extent;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [--quick]          check and test everything; --quick leaves out fuzzing and the drivers' own test suites
+  demo [--check]          PostgreSQL behind Grille to try by hand; --check runs the story without a person
+  bench                   run the benchmarks
+  plugins [--only NAME]   compile plugins/ and tests/guests/ into components in target/plugins/
+  fuzz                    run each fuzz target for a minute
+  install                 only install what the other commands need, or say what is missing
+  help                    print this
+
+Each command first installs what it needs as root on Debian, and elsewhere says what is missing.
+";
+
+/// A checked command line.
+#[derive(Debug, PartialEq, Eq)]
+enum Request {
+    Test(Extent),
+    Demo(Audience),
+    Bench,
+    Plugins(Selection),
+    Fuzz,
+    Install,
+    Help,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match Request::parse(&words) {
+        Some(Request::Help) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Some(request) => perform(request.steps()),
+        None => {
+            eprint!("not understood: cargo xtask {}\n\n{HELP}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(steps: Vec<Step>) -> ExitCode {
+    let report = steps::run(steps);
+    println!("\n{report}");
+    match report.failed() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+impl Request {
+    fn parse(words: &[&str]) -> Option<Self> {
+        Some(match words {
+            ["test"] => Self::Test(Extent::Full),
+            ["test", "--quick"] => Self::Test(Extent::Quick),
+            ["demo"] => Self::Demo(Audience::Person),
+            ["demo", "--check"] => Self::Demo(Audience::Check),
+            ["bench"] => Self::Bench,
+            ["plugins"] => Self::Plugins(Selection::All),
+            ["plugins", "--only", name] => Self::Plugins(Selection::Only((*name).to_owned())),
+            ["fuzz"] => Self::Fuzz,
+            ["install"] => Self::Install,
+            [] | ["help" | "--help" | "-h"] => Self::Help,
+            _ => return None,
+        })
+    }
+
+    fn steps(self) -> Vec<Step> {
+        match self {
+            Self::Test(extent) => test_run::steps(extent),
+            Self::Demo(audience) => demo::demo_steps(audience),
+            Self::Bench => demo::bench_steps(),
+            Self::Plugins(selection) => vec![Step::new("plugins", move || plugins::build(&selection))],
+            Self::Fuzz => vec![
+                Step::new("install", install::host),
+                Step::new("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN)),
+            ],
+            Self::Install => vec![
+                Step::new("host", install::host),
+                Step::new("services", install::services),
+                Step::new("plugins", || wasm_sysroot::Toolchain::find().map(drop)),
+            ],
+            Self::Help => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_understood_or_refused() {
+        for (words, expected) in [
+            (&["test"][..], Some(Request::Test(Extent::Full))),
+            (&["test", "--quick"], Some(Request::Test(Extent::Quick))),
+            (&["demo", "--check"], Some(Request::Demo(Audience::Check))),
+            (&["plugins", "--only", "pii"], Some(Request::Plugins(Selection::Only("pii".into())))),
+            (&[], Some(Request::Help)),
+            (&["test", "--fast"], None),
+            (&["plugins", "--only"], None),
+            (&["plugins", "pii"], None),
+            (&["tset"], None),
+        ] {
+            assert_eq!(Request::parse(words), expected, "{words:?}");
+        }
+    }
+}

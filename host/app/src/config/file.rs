@@ -1,0 +1,436 @@
+//! The configuration file as it is written: every key, its default and its meaning. The field docs are the reference page
+//! (docs/reference/configuration.md) and the JSON Schema. Nothing is checked here; `check` does.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::at::At;
+use super::scalar::{ByteSize, Period};
+
+/// What `insecure_plaintext` of a listener must say.
+pub(crate) const ACCEPT_PLAINTEXT_TOKENS: &str = "I accept that tokens cross the network unencrypted";
+/// What `insecure_plaintext` of an upstream must say.
+pub(crate) const ACCEPT_PLAINTEXT_DATA: &str =
+    "I accept that data and passwords cross the network unencrypted";
+/// What `insecure_http` of an issuer must say.
+pub(crate) const ACCEPT_PLAINTEXT_KEYS: &str = "I accept that whoever is on the network can forge tokens";
+/// What `insecure_remote` of the admin listener must say.
+pub(crate) const ACCEPT_REMOTE_ADMIN: &str = "I accept that metrics are readable by whoever reaches the port";
+
+/// Grille's configuration, in TOML. Paths are relative to the file's own folder. Unknown keys are refused. Durations are
+/// a whole number and `ms`, `s`, `m` or `h`; sizes a whole number and `B`, `KiB`, `MiB` or `GiB`.
+#[derive(Debug, JsonSchema)]
+#[schemars(title = "Grille configuration")]
+pub(crate) struct File {
+    /// An address clients connect to. At least one.
+    pub(crate) listener: Vec<Listener>,
+    /// An OpenID Connect issuer whose tokens are accepted. At least one.
+    pub(crate) issuer: Vec<Issuer>,
+    /// A PostgreSQL server that Grille connects to on behalf of clients. At least one.
+    pub(crate) upstream: Vec<Upstream>,
+    /// What a group of people or programs may do. A client whose groups match no role for an upstream is refused.
+    pub(crate) role: Vec<Role>,
+    /// A WebAssembly component that roles name in `policies`, `detectors` or `treatments`.
+    #[schemars(default)]
+    pub(crate) plugin: Vec<Plugin>,
+    /// Where compiled plugins are kept.
+    #[schemars(default)]
+    pub(crate) cache: Cache,
+    /// The audit log, without which nothing is run.
+    #[schemars(required)]
+    pub(crate) audit: Option<Audit>,
+    /// The listener for health, readiness and metrics. Without it there is none.
+    pub(crate) admin: Option<Admin>,
+    /// Limits on what clients, upstreams and plugins may use.
+    #[schemars(default)]
+    pub(crate) limits: Limits,
+    /// Keys that treatments need.
+    #[schemars(default)]
+    pub(crate) keys: Keys,
+    /// Grille's own log, on standard error. It never holds statements, values or tokens.
+    #[schemars(default)]
+    pub(crate) log: Log,
+}
+
+/// An address clients connect to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    /// Its name in logs and metrics.
+    pub(crate) name: At<String>,
+    /// Where it listens: `127.0.0.1:6432`, `[::]:6432`.
+    pub(crate) address: At<String>,
+    /// The server's certificate. Without it clients cannot encrypt, and `allow_plaintext` must be set.
+    pub(crate) tls: Option<ServerTls>,
+    /// Whether a client may send its token without TLS. Only a loopback address may allow it.
+    #[serde(default = "no")]
+    pub(crate) allow_plaintext: At<bool>,
+    /// Allows `allow_plaintext` on other addresses too, if it says exactly: `I accept that tokens cross the network
+    /// unencrypted`.
+    pub(crate) insecure_plaintext: Option<At<String>>,
+}
+
+/// PEM files of a server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerTls {
+    /// Certificate chain, leaf first.
+    pub(crate) certificate: At<PathBuf>,
+    /// Private key: PKCS #8, PKCS #1 or SEC 1.
+    pub(crate) key: At<PathBuf>,
+}
+
+/// An OpenID Connect issuer whose tokens are accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    /// Its identifier, exactly as in the `iss` claim and in its discovery document. `https`, or `http` on a loopback host.
+    pub(crate) issuer: At<String>,
+    /// One of these must be in the token's `aud`. At least one.
+    pub(crate) audiences: At<Vec<At<String>>>,
+    /// If given, the token's `azp` (or `client_id`) must be one of these.
+    #[serde(default)]
+    pub(crate) authorized_parties: Vec<At<String>>,
+    /// Signature algorithms a token may use.
+    #[serde(default = "default_algorithms")]
+    pub(crate) algorithms: At<Vec<Algorithm>>,
+    /// The claim that lists the groups.
+    #[serde(default = "default_groups_claim")]
+    pub(crate) groups_claim: At<String>,
+    /// The claim that marks a token of an AI agent by being there.
+    pub(crate) agent_claim: Option<At<String>>,
+    /// Where the keys are. By default the discovery document under `.well-known/openid-configuration` says so.
+    pub(crate) jwks_uri: Option<At<String>>,
+    /// PEM file of certificates to trust for the issuer's TLS, beside the system's.
+    pub(crate) ca: Option<At<PathBuf>>,
+    /// How long known keys are used while the issuer cannot be reached; at most `24h`.
+    #[serde(default = "default_outage")]
+    pub(crate) outage: At<Period>,
+    /// How old keys may become before they are fetched again. An unknown key id has them fetched at once.
+    #[serde(default = "default_refresh")]
+    pub(crate) refresh: At<Period>,
+    /// Tolerated difference between the issuer's clock and ours; at most `5m`.
+    #[serde(default = "default_leeway")]
+    pub(crate) leeway: At<Period>,
+    /// Allows `http` to other hosts too, if it says exactly: `I accept that whoever is on the network can forge tokens`.
+    pub(crate) insecure_http: Option<At<String>>,
+}
+
+/// Signature algorithms. `none` and those with a shared secret cannot be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) enum Algorithm {
+    #[serde(rename = "RS256")]
+    Rs256,
+    #[serde(rename = "RS384")]
+    Rs384,
+    #[serde(rename = "RS512")]
+    Rs512,
+    #[serde(rename = "PS256")]
+    Ps256,
+    #[serde(rename = "PS384")]
+    Ps384,
+    #[serde(rename = "PS512")]
+    Ps512,
+    #[serde(rename = "ES256")]
+    Es256,
+    #[serde(rename = "ES384")]
+    Es384,
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// A PostgreSQL server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// What clients give as database name.
+    pub(crate) name: At<String>,
+    /// DNS name or IP address.
+    pub(crate) host: At<String>,
+    /// TCP port.
+    #[serde(default = "default_port")]
+    pub(crate) port: At<u16>,
+    /// The database there; by default the one with the upstream's name.
+    pub(crate) database: Option<At<String>>,
+    /// The database role Grille logs in as. Give it no more than the widest role here needs.
+    pub(crate) user: At<String>,
+    /// Its password. Needed unless `authentication` has `trust`.
+    pub(crate) password: Option<At<Secret>>,
+    /// How the connection is protected.
+    #[serde(default = "UpstreamTls::verified")]
+    pub(crate) tls: At<UpstreamTls>,
+    /// Ways to log in that are accepted from the server. SCRAM-SHA-256 always is.
+    #[serde(default = "default_authentication")]
+    pub(crate) authentication: Vec<Authentication>,
+    /// Longest time to connect and log in.
+    #[serde(default = "default_connect_timeout")]
+    pub(crate) connect_timeout: At<Period>,
+}
+
+/// Where a secret comes from: exactly one of the keys. It is read when it is used, so that a changed file takes effect.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secret {
+    /// Name of an environment variable.
+    pub(crate) env: Option<At<String>>,
+    /// A file; one newline at its end is not part of the secret.
+    pub(crate) file: Option<At<PathBuf>>,
+}
+
+/// How the connection to an upstream is protected.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpstreamTls {
+    /// `verify`: certificate chain and host name are verified. `disable`: no encryption; only to a loopback host.
+    #[serde(default = "TlsMode::verify")]
+    pub(crate) mode: TlsMode,
+    /// With `verify`: PEM file of the certificates to trust; by default the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<At<PathBuf>>,
+    /// Allows `disable` to other hosts too, if it says exactly: `I accept that data and passwords cross the network
+    /// unencrypted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) insecure_plaintext: Option<At<String>>,
+}
+
+/// Whether the connection to an upstream is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TlsMode {
+    Verify,
+    Disable,
+}
+
+/// Ways to log in to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) enum Authentication {
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    #[serde(rename = "md5")]
+    Md5,
+    #[serde(rename = "trust")]
+    Trust,
+}
+
+/// What a group may do.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Role {
+    /// Its name in logs, audit records and error messages.
+    pub(crate) name: At<String>,
+    /// A client with any of these groups in its token may have the role. At least one.
+    pub(crate) groups: At<Vec<At<String>>>,
+    /// Upstreams it may connect to, by name. At least one.
+    pub(crate) upstreams: At<Vec<At<String>>>,
+    /// What its statements may do: `read`, `insert`, `update`, `delete`, `define`, `grant`, `transaction`, `session`,
+    /// `maintain`, `execute`, `copy`, `notify`, `lock`; `write` is insert, update and delete together. A statement that
+    /// does anything else, in a CTE or an EXPLAIN ANALYZE too, is refused.
+    pub(crate) statements: At<Vec<At<String>>>,
+    /// Policy plugins, by name; each judges every statement, and the strictest word counts. `[]` says that none does.
+    #[schemars(required)]
+    pub(crate) policies: Option<Vec<At<String>>>,
+    /// Detector plugins, by name; each looks at every result. `[]` says that none does.
+    #[schemars(required)]
+    pub(crate) detectors: Option<Vec<At<String>>>,
+    /// What is done to what detectors find, by label: `keep`, `null`, `redact`, `keep-last:N`, `token`, `plugin:NAME`.
+    #[serde(default)]
+    pub(crate) treatments: BTreeMap<String, At<String>>,
+    /// What is done to labels without a treatment of their own, and to what could not be judged. Not `keep`.
+    #[serde(default = "default_treatment")]
+    pub(crate) default_treatment: At<String>,
+    /// Columns treated whatever they hold: `schema.table.column`, where schema and table may be `*`.
+    #[serde(default)]
+    pub(crate) columns: BTreeMap<String, At<String>>,
+    /// Most rows one statement may return; by default any number.
+    pub(crate) row_cap: Option<At<u64>>,
+}
+
+/// A WebAssembly component.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    /// Its name here. The same component may be there under several names with different settings.
+    pub(crate) name: At<String>,
+    /// The component's file.
+    pub(crate) file: At<PathBuf>,
+    /// `sha256:` and 64 hexadecimal digits; a file with another digest is refused.
+    pub(crate) digest: Option<At<String>>,
+    /// The plugin's own settings, as its README says.
+    #[serde(default = "no_settings")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub(crate) settings: At<toml::Table>,
+}
+
+/// Where compiled plugins are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// Made, for Grille's user alone, if it is not there. By default `$CACHE_DIRECTORY` (as systemd sets it), else
+    /// `grille` in `$XDG_CACHE_HOME`, else `.cache/grille` in `$HOME`. Nothing is lost when it is deleted.
+    pub(crate) directory: Option<At<PathBuf>>,
+}
+
+/// The audit log.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    /// Where its files go. Made, for Grille's user alone, if it is not there.
+    pub(crate) directory: At<PathBuf>,
+    /// When a record counts: `written`, when the kernel has it (survives a crash of Grille), or `synced`, when the disk
+    /// has confirmed it (survives a crash of the machine; adds a disk's sync to each statement).
+    #[serde(default = "Durability::written")]
+    pub(crate) durability: Durability,
+}
+
+/// When an audit record counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Durability {
+    Written,
+    Synced,
+}
+
+/// The listener for health, readiness and metrics.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Where it listens: a loopback address.
+    pub(crate) address: At<String>,
+    /// Allows other addresses too, if it says exactly: `I accept that metrics are readable by whoever reaches the port`.
+    pub(crate) insecure_remote: Option<At<String>>,
+}
+
+/// Limits.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Longest time from a client's connection to its verified token; `1s` to `5m`.
+    pub(crate) authentication_timeout: At<Period>,
+    /// Most client connections at once; 1 to 1000000.
+    pub(crate) connections_max: At<usize>,
+    /// Longest message from a client or an upstream; `64KiB` to `1GiB`.
+    pub(crate) message_bytes_max: At<ByteSize>,
+    /// Longest time a shutdown waits for statements that run; at most `1h`.
+    pub(crate) drain_timeout: At<Period>,
+    /// Longest time one call of a plugin may take; `1ms` to `10s`.
+    pub(crate) plugin_deadline: At<Period>,
+    /// Most memory one plugin instance may have; `1MiB` to `1GiB`.
+    pub(crate) plugin_memory: At<ByteSize>,
+}
+
+/// Keys that treatments need.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// The key of keyed tokens, 32 bytes or more: needed when any treatment is `token` or `keep-last`. Whoever has it can
+    /// find out which value a token stands for by trying; a new key gives new tokens.
+    pub(crate) token: Option<At<Secret>>,
+}
+
+/// Grille's own log.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// `json`, an object on each line, or `text`.
+    pub(crate) format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`; or, by part: `info,grille_proxy=debug`.
+    pub(crate) level: At<String>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let plugin = grille_plugin::Limits::default();
+        Self {
+            authentication_timeout: period(10_000),
+            connections_max: At::default_value(1000),
+            message_bytes_max: At::default_value(ByteSize(64 << 20)),
+            drain_timeout: period(30_000),
+            plugin_deadline: At::default_value(Period(plugin.deadline)),
+            plugin_memory: At::default_value(ByteSize(plugin.memory_bytes)),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: At::default_value("info".into()) }
+    }
+}
+
+impl UpstreamTls {
+    fn verified() -> At<Self> {
+        At::default_value(Self { mode: TlsMode::Verify, ca: None, insecure_plaintext: None })
+    }
+}
+
+impl TlsMode {
+    fn verify() -> Self {
+        Self::Verify
+    }
+}
+
+impl Durability {
+    fn written() -> Self {
+        Self::Written
+    }
+}
+
+fn period(milliseconds: u64) -> At<Period> {
+    At::default_value(Period(Duration::from_millis(milliseconds)))
+}
+
+fn no() -> At<bool> {
+    At::default_value(false)
+}
+
+fn default_algorithms() -> At<Vec<Algorithm>> {
+    At::default_value(vec![Algorithm::Rs256, Algorithm::Es256])
+}
+
+fn default_groups_claim() -> At<String> {
+    At::default_value("groups".into())
+}
+
+fn default_outage() -> At<Period> {
+    period(3_600_000)
+}
+
+fn default_refresh() -> At<Period> {
+    period(900_000)
+}
+
+fn default_leeway() -> At<Period> {
+    period(30_000)
+}
+
+fn default_port() -> At<u16> {
+    At::default_value(5432)
+}
+
+fn default_authentication() -> Vec<Authentication> {
+    vec![Authentication::ScramSha256]
+}
+
+fn default_connect_timeout() -> At<Period> {
+    period(10_000)
+}
+
+fn default_treatment() -> At<String> {
+    At::default_value("redact".into())
+}
+
+fn no_settings() -> At<toml::Table> {
+    At::default_value(toml::Table::new())
+}

@@ -1,0 +1,137 @@
+//! The configuration: from a file's text to checked settings, or to everything that is wrong with it.
+//!
+//! Pure: nothing is opened, resolved or bound here. `crate::surroundings` looks at the files it names, `crate::plugins` loads
+//! the plugins.
+
+mod at;
+mod check;
+mod file;
+mod problem;
+mod read;
+pub(crate) mod reference;
+mod scalar;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use grille_core::{PluginId, Role, RoleName};
+use grille_plugin::World;
+use grille_proxy::settings::{Directory, ProxySettings};
+use grille_store::AuditSettings;
+
+pub(crate) use at::Span;
+pub(crate) use file::LogFormat;
+pub(crate) use problem::{Problem, Problems, Source};
+pub(crate) use read::most_similar;
+
+/// A configuration that has been checked as far as its text goes.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Listeners, limits, the token key: what needs a restart to change.
+    pub(crate) proxy: ProxySettings,
+    /// Issuers and upstreams.
+    pub(crate) directory: Directory,
+    /// Roles, in the file's order.
+    pub(crate) roles: Vec<Role>,
+    /// Plugins, in the file's order.
+    pub(crate) plugins: Vec<PluginSettings>,
+    /// What plugins may use.
+    pub(crate) plugin_limits: PluginLimits,
+    /// Where roles name plugins, to be compared with what the plugins are.
+    pub(crate) plugin_uses: Vec<PluginUse>,
+    /// Where roles name labels, to be compared with what their detectors know.
+    pub(crate) label_uses: Vec<LabelUse>,
+    /// Where compiled plugins are kept, if the file says so.
+    pub(crate) cache_directory: Option<PathBuf>,
+    /// The audit log.
+    pub(crate) audit: AuditSettings,
+    /// The admin listener.
+    pub(crate) admin: Option<SocketAddr>,
+    /// Grille's own log.
+    pub(crate) log: LogSettings,
+    /// What is probably not what was meant.
+    pub(crate) warnings: Vec<Problem>,
+    /// The text, for problems found later.
+    pub(crate) source: Source,
+}
+
+/// A plugin to load.
+#[derive(Debug)]
+pub(crate) struct PluginSettings {
+    /// Its name.
+    pub(crate) name: PluginId,
+    /// The component.
+    pub(crate) file: PathBuf,
+    /// SHA-256 it must have, in lower-case hexadecimal.
+    pub(crate) digest: Option<String>,
+    /// Its settings.
+    pub(crate) settings: serde_json::Value,
+    /// Where the file is named.
+    pub(crate) at: Span,
+    /// Where the settings are.
+    pub(crate) settings_at: Span,
+}
+
+/// What one plugin instance may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PluginLimits {
+    /// Longest time for one call.
+    pub(crate) deadline: Duration,
+    /// Most memory, in bytes.
+    pub(crate) memory_bytes: usize,
+}
+
+/// A role names a plugin.
+#[derive(Debug)]
+pub(crate) struct PluginUse {
+    /// The role.
+    pub(crate) role: RoleName,
+    /// The plugin.
+    pub(crate) plugin: PluginId,
+    /// As what.
+    pub(crate) world: World,
+    /// Where.
+    pub(crate) at: Span,
+}
+
+/// A role names a label.
+#[derive(Debug)]
+pub(crate) struct LabelUse {
+    /// The role.
+    pub(crate) role: RoleName,
+    /// The label.
+    pub(crate) label: String,
+    /// Where its treatment stands.
+    pub(crate) at: Span,
+}
+
+/// Grille's own log.
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    /// How lines are written.
+    pub(crate) format: LogFormat,
+    /// A directive of tracing-subscriber's `EnvFilter`.
+    pub(crate) level: String,
+}
+
+/// Reads and checks a configuration. Paths in it are taken relative to `file`'s folder.
+///
+/// # Errors
+/// Everything that is wrong with it; a configuration is used whole or not at all.
+pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, Problems> {
+    let source = Source::new(file, text);
+    let mut problems = Vec::new();
+    let config = match read::read(text, &mut problems) {
+        Some(read) => check::check(read, &source, &mut problems),
+        None => None,
+    };
+    let problems = Problems::new(source, problems);
+    match config {
+        Some(config) if !problems.refuse() => Ok(Config { warnings: problems.into_list(), ..config }),
+        Some(_) | None => Err(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! Wasmtime's engine as we want it: every proposal set, memory pooled, calls interruptible.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wasmparser::WasmFeatures;
+use wasmtime::component::Component as Compiled;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+
+use crate::cache::{Cache, CacheError};
+use crate::compiler::{CompileError, Compiler};
+use crate::failure::host_text;
+use crate::limits::{self, Limits, TICK};
+
+/// What an engine is told.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Where compiled components are kept: made if it is missing, refused if others may enter it.
+    pub cache_directory: PathBuf,
+    /// How components are compiled.
+    pub compiler: Compiler,
+    /// What plugins may use.
+    pub limits: Limits,
+}
+
+/// The engine cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its directory cannot be used: the operator's fault.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Wasmtime cannot do what we ask of it on this machine; most often address space is limited (`ulimit -v`).
+    #[error("the WebAssembly engine cannot be started: {0}")]
+    Wasmtime(String),
+    /// The thread that ends overlong calls cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Compiles and runs plugins. One for a process; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    wasmtime: wasmtime::Engine,
+    limits: Limits,
+    cache: Cache,
+    compiler: Compiler,
+    /// As long as an engine lives, its deadlines must pass: whatever runs plugins holds the engine.
+    _ticker: Ticker,
+}
+
+impl Engine {
+    /// Starts an engine.
+    ///
+    /// # Errors
+    /// When the cache directory is not private or the machine lacks what the engine needs.
+    pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
+        let EngineSettings { cache_directory, compiler, limits } = settings;
+        let mut config = config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&limits)));
+        let wasmtime =
+            wasmtime::Engine::new(&config).map_err(|error| EngineError::Wasmtime(host_text(&error)))?;
+        let cache = Cache::open(&cache_directory, compatibility(&wasmtime))?;
+        let ticker = Ticker::start(&wasmtime)?;
+        Ok(Self { shared: Arc::new(Shared { wasmtime, limits, cache, compiler, _ticker: ticker }) })
+    }
+
+    /// What plugins may use.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.wasmtime
+    }
+
+    /// The machine code of a component, from the cache where it is there and whole.
+    pub(crate) fn compiled(&self, digest: &str, component: &[u8]) -> Result<Compiled, CompileError> {
+        let cached = self.shared.cache.load(digest).map(|artefact| self.adopt(&artefact));
+        if let Some(Ok(compiled)) = cached {
+            return Ok(compiled);
+        }
+        let artefact = self.shared.compiler.compile(&self.shared.wasmtime, component)?;
+        let compiled = self.adopt(&artefact).map_err(|error| CompileError::Unsuitable(host_text(&error)))?;
+        if let Err(error) = self.shared.cache.store(digest, &artefact) {
+            tracing::warn!(%error, "a compiled plugin could not be kept and will be compiled again next time");
+        }
+        Ok(compiled)
+    }
+
+    /// Makes machine code runnable.
+    #[expect(
+        unsafe_code,
+        reason = "Wasmtime cannot check machine code; where it came from is checked instead"
+    )]
+    fn adopt(&self, artefact: &[u8]) -> wasmtime::Result<Compiled> {
+        // SAFETY: `artefact` is the output of this engine's own compiler, taken from its standard output or out of memory a
+        // moment ago, or from a cache file whose owner, mode and digest were checked (crate::cache). Components from
+        // outside only ever reach the compiler's input, and no other caller exists.
+        unsafe { Compiled::deserialize(&self.shared.wasmtime, artefact) }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+/// An engine that compiles for [`Engine`] but runs nothing and reserves nothing.
+pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config())
+}
+
+/// The proposals plugins may use: what compilers emit by default today. All else, also what Wasmtime will add, is off: GC,
+/// threads, memory64, exceptions, stack switching, everything async.
+const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// What decides about machine code; equal in the compiler's process and here.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_features(WasmFeatures::all(), false)
+        .wasm_features(FEATURES, true)
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Equal inputs give equal outputs on every machine, so that a past decision can be recomputed.
+        .cranelift_nan_canonicalization(true)
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .consume_fuel(false)
+        .max_wasm_stack(limits::STACK_BYTES_MAX)
+        .memory_init_cow(true)
+        // Nothing of a guest's frames is shown to anybody.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false);
+    config
+}
+
+/// Memory for instances, reserved once. A slot is made zero before it is used again.
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    let instances = limits.instances;
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(limits::CORE_INSTANCES_MAX))
+        .total_memories(instances.saturating_mul(limits::MEMORIES_MAX))
+        .total_tables(instances.saturating_mul(limits::TABLES_MAX))
+        .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
+        .max_memories_per_component(limits::MEMORIES_MAX)
+        .max_tables_per_component(limits::TABLES_MAX)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(limits.table_elements)
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
+        // On Wasmtime 48 it can leave what one instance wrote to the next.
+        .pagemap_scan(Enabled::No);
+    pool
+}
+
+/// Different for engines that cannot run each other's machine code; Wasmtime's version is part of it. Wasmtime checks
+/// again when code is loaded, so a collision costs a compilation and nothing else.
+fn compatibility(engine: &wasmtime::Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// How many ticks make up a time: one more than fit, because the first may come at once.
+pub(crate) fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Advances the engine's epoch, which is what ends calls at their deadline.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let engine = engine.clone();
+        let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                thread::park_timeout(TICK);
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic there has been reported by its own hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_never_fewer_than_the_time() {
+        let check = |millis, expected| assert_eq!(ticks(Duration::from_millis(millis)), expected, "{millis}");
+        check(0, 1);
+        check(1, 2);
+        check(5, 2);
+        check(6, 3);
+        check(250, 51);
+        assert_eq!(ticks(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn the_compiling_engine_compiles_for_the_running_one() {
+        let mut pooled = config();
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&Limits {
+            instances: 2,
+            ..Limits::default()
+        })));
+        let running = wasmtime::Engine::new(&pooled).expect("it starts");
+        let compiling = compiling_engine().expect("it starts");
+        assert_eq!(compatibility(&running), compatibility(&compiling));
+    }
+}

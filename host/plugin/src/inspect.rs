@@ -1,0 +1,141 @@
+//! Reads what a component asks for and offers, from its own import and export lists, before anything of it is compiled.
+
+use std::fmt;
+
+use serde::Deserialize;
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::component::LoadError;
+use crate::untrusted::clean_text;
+use crate::v0_1;
+
+/// What a plugin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum World {
+    /// Judges statements.
+    Policy,
+    /// Finds sensitive data.
+    Detector,
+    /// Replaces sensitive data.
+    Masker,
+}
+
+impl World {
+    /// The word used in metadata, configuration and audit records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Detector => "detector",
+            Self::Masker => "masker",
+        }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a world of one WIT version exports, exactly, and may import, at most.
+pub(crate) struct WorldShape {
+    pub(crate) world: World,
+    pub(crate) exports: [&'static str; 2],
+    pub(crate) imports: &'static [&'static str],
+}
+
+/// What was read from a component.
+#[derive(Debug)]
+pub(crate) struct Inspection<'b> {
+    pub(crate) world: World,
+    /// Whether a decision is a function of the plugin's inputs alone.
+    pub(crate) pure: bool,
+    /// The content of `grille:metadata`.
+    pub(crate) metadata: &'b [u8],
+}
+
+/// The custom section that describes a plugin.
+const METADATA_SECTION: &str = "grille:metadata";
+
+/// Longest name of a component's that an error repeats, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Reads a component's lists and holds them against the worlds there are.
+///
+/// # Errors
+/// When it is no component, fits no world, or asks for more than its world may have.
+pub(crate) fn inspect(component: &[u8]) -> Result<Inspection<'_>, LoadError> {
+    let lists = Lists::read(component)?;
+    let shape = v0_1::WORLDS
+        .iter()
+        .find(|shape| lists.exports_are(shape.exports))
+        .ok_or_else(|| LoadError::NoWorld { exports: named(&lists.exports) })?;
+    if let Some(import) = lists.imports.iter().find(|import| !shape.imports.contains(import)) {
+        return Err(LoadError::Import { import: clean_text(import, NAME_BYTES_MAX), world: shape.world });
+    }
+    let [metadata] = lists.metadata[..] else {
+        return Err(LoadError::MetadataSections { count: lists.metadata.len() });
+    };
+    Ok(Inspection { world: shape.world, pure: !lists.imports.contains(&v0_1::CLOCK), metadata })
+}
+
+fn named(names: &[&str]) -> String {
+    clean_text(&names.join(", "), 4 * NAME_BYTES_MAX)
+}
+
+/// The outermost component's own lists; those of components and modules inside it are its own affair.
+#[derive(Default)]
+struct Lists<'b> {
+    imports: Vec<&'b str>,
+    exports: Vec<&'b str>,
+    metadata: Vec<&'b [u8]>,
+}
+
+impl<'b> Lists<'b> {
+    fn read(component: &'b [u8]) -> Result<Self, LoadError> {
+        let mut lists = Self::default();
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(component) {
+            let payload = payload.map_err(unreadable)?;
+            match &payload {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(LoadError::NotAComponent);
+                }
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                _ if depth == 1 => lists.note(payload)?,
+                _ => {}
+            }
+        }
+        Ok(lists)
+    }
+
+    fn note(&mut self, payload: Payload<'b>) -> Result<(), LoadError> {
+        match payload {
+            Payload::ComponentImportSection(imports) => {
+                for import in imports {
+                    self.imports.push(import.map_err(unreadable)?.name.name);
+                }
+            }
+            Payload::ComponentExportSection(exports) => {
+                for export in exports {
+                    self.exports.push(export.map_err(unreadable)?.name.name);
+                }
+            }
+            Payload::CustomSection(section) if section.name() == METADATA_SECTION => {
+                self.metadata.push(section.data());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn exports_are(&self, expected: [&str; 2]) -> bool {
+        self.exports.len() == expected.len() && expected.iter().all(|name| self.exports.contains(name))
+    }
+}
+
+fn unreadable(error: wasmparser::BinaryReaderError) -> LoadError {
+    LoadError::Unreadable(clean_text(error.message(), 4 * NAME_BYTES_MAX))
+}

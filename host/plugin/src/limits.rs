@@ -1,0 +1,120 @@
+//! Every limit put on a plugin, with its reason. What an operator may change is in [`Limits`]; the rest is constant.
+
+use std::time::Duration;
+
+/// What a plugin may use. The defaults suit detectors and policies in compiled languages with room to spare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest time one call of a plugin may take, wall clock, rounded up to [`TICK`]. A policy answers in microseconds and
+    /// a detector reads a full block of [`BLOCK_BYTES_MAX`] in some 20 ms; a quarter of a second leaves room for
+    /// interpreted languages and a busy machine, and is still short enough that a plugin that never answers is
+    /// noticed by nobody but its own statement.
+    pub deadline: Duration,
+    /// Most bytes of linear memory of one instance, all its memories together. A Rust detector needs 1 to 2 MiB, a Python
+    /// policy about 20 MiB.
+    pub memory_bytes: usize,
+    /// Most elements of one table. Tables hold function references: a Go program has some thousands.
+    pub table_elements: usize,
+    /// Most instances alive at once, over all plugins and exchanges. Each has 4 GiB of address space reserved (not memory),
+    /// so that bounds checks cost nothing: 1,000 of them take 4 TiB of the 128 TiB there are.
+    pub instances: u32,
+    /// Most findings one call may return. A block has at most [`BLOCK_BYTES_MAX`] bytes, and the shortest thing worth
+    /// finding has some ten of them.
+    pub findings: usize,
+    /// Most bytes of new values one call of a masker may return. A masked value is about as long as the value.
+    pub edits_bytes: usize,
+    /// Most bytes of a reason, a message or a name that is shown to somebody; longer ones are cut. One sentence, as it is
+    /// promised to clients.
+    pub reason_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_millis(250),
+            memory_bytes: 64 * MIB,
+            table_elements: 20_000,
+            instances: 1_000,
+            findings: 100_000,
+            edits_bytes: 4 * MIB,
+            reason_bytes: 500,
+        }
+    }
+}
+
+impl Limits {
+    /// Most bytes that one call may hand to the host, over all lists and strings: what Wasmtime calls host-call fuel. It
+    /// bounds what lifting a result allocates, also when a list names the same bytes many times over.
+    pub(crate) fn transfer_bytes(&self) -> usize {
+        self.findings * size_of::<crate::untrusted::RawFinding>() + self.edits_bytes + MIB
+    }
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// How often the clock that ends overlong calls ticks. Finer ticks only wake the machine more often.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// Longest time the first `configure` of a plugin may take, when it is loaded. Nobody waits for it but the operator.
+pub(crate) const CONFIGURE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Largest component. A Python component with its interpreter has 18 MB.
+pub(crate) const COMPONENT_BYTES_MAX: usize = 64 * MIB;
+
+/// Largest compiled component: machine code takes a few times the space of WebAssembly.
+pub(crate) const ARTEFACT_BYTES_MAX: usize = 512 * MIB;
+
+/// Largest `grille:metadata` section.
+pub(crate) const METADATA_BYTES_MAX: usize = MIB;
+
+/// Largest settings of a plugin, as JSON.
+pub(crate) const SETTINGS_BYTES_MAX: usize = MIB;
+
+/// Core instances in one component. Rust has some five, Python with WASI stubbed 38.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 64;
+
+/// Linear memories and tables in one component: its own, and one for an adapter.
+pub(crate) const MEMORIES_MAX: u32 = 2;
+
+/// See [`MEMORIES_MAX`].
+pub(crate) const TABLES_MAX: u32 = 4;
+
+/// Stack of WebAssembly code. It lives on the calling thread, whose own stack is 2 MiB in tokio.
+pub(crate) const STACK_BYTES_MAX: usize = 512 * 1024;
+
+/// Most bytes of text in one block given to a detector. Bounds the time of one call, and so how long its thread is busy.
+pub(crate) const BLOCK_BYTES_MAX: usize = 256 * 1024;
+
+/// Most cells in one block.
+pub(crate) const BLOCK_CELLS_MAX: usize = 8 * 1024;
+
+/// Largest single text that is given to a detector. A longer one is not cut, for what lies across the cut would be
+/// missed: the whole text counts as sensitive ([`crate::UNSCANNED`]).
+pub(crate) const TEXT_BYTES_MAX: usize = MIB;
+
+/// Most labels of one detector.
+pub(crate) const LABELS_MAX: usize = 256;
+
+/// Most entries in a list of a policy's decision.
+pub(crate) const DECISION_ENTRIES_MAX: usize = 64;
+
+/// Longest statement that a policy may write anew, in bytes.
+pub(crate) const REWRITE_BYTES_MAX: usize = MIB;
+
+/// Longest time the compiler's process may take, wall clock. The largest component we know takes 15 s on one core.
+pub(crate) const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// Processor time of the compiler's process, all its threads together, in seconds.
+pub(crate) const COMPILE_CPU_SECONDS_MAX: u64 = 180;
+
+/// Address space of the compiler's process. Includes a stack for each of its threads.
+pub(crate) const COMPILE_ADDRESS_SPACE_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Most bytes of the compiler's error output that are kept.
+pub(crate) const COMPILE_STDERR_BYTES_MAX: usize = 4 * 1024;
+
+/// Longest message that a plugin may log, in bytes; the rest is cut.
+pub(crate) const LOG_BYTES_MAX: usize = 1024;
+
+/// Most messages one plugin may log in a second, over all its instances; the rest is dropped.
+pub(crate) const LOG_MESSAGES_PER_SECOND: u32 = 50;

@@ -1,0 +1,409 @@
+//! From a statement's bytes to a decision: analysis, the role's own limits, the policy plugins, and the memory of
+//! decisions that are a pure function of what they were made from.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use grille_core::action::feature;
+use grille_core::audit::StatementRecord;
+use grille_core::decision::ReasonSource;
+use grille_core::{
+    Action, ClientMessage, Decision, Effect, ExchangeId, Object, PluginId, Role, SqlState, Verdict,
+};
+use grille_plugin::{ExchangeContext, Plugin, SessionContext};
+use grille_wire::postgres::{Relay, Statement};
+use grille_wire::sql::{self, AnalyzeError, EncodingError, TextEncoding};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
+use tracing::warn;
+
+use crate::generation::{ArmedRole, Generation};
+use crate::metrics::Metrics;
+
+/// Most statements remembered in one generation.
+const STATEMENTS_CACHED_MAX: usize = 20_000;
+/// Most bytes of statement text remembered in one generation.
+const STATEMENT_BYTES_CACHED_MAX: u64 = 64 * 1024 * 1024;
+/// Longer statements are judged each time: most are bulk inserts that never come again.
+const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
+
+/// Who asks, through what: everything beside the statement that a policy sees. Decisions are remembered under its digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) session: SessionContext,
+    digest: AskerDigest,
+}
+
+/// SHA-256, cut to 128 bits, over the asker's fields, each with its length.
+type AskerDigest = [u8; 16];
+
+impl Asker {
+    pub(crate) fn new(session: SessionContext) -> Self {
+        Self { digest: digest(&session), session }
+    }
+
+    /// The same under another role.
+    pub(crate) fn under(&self, role: &Role) -> Self {
+        Self::new(SessionContext { role: role.name.clone(), ..self.session.clone() })
+    }
+
+    pub(crate) fn context(&self, exchange: ExchangeId) -> ExchangeContext {
+        ExchangeContext::new(exchange.0, &self.session)
+    }
+}
+
+fn digest(session: &SessionContext) -> AskerDigest {
+    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let principal = &session.principal;
+    let fixed = [
+        principal.issuer.as_str(),
+        &principal.subject,
+        principal.kind.as_str(),
+        session.role.as_str(),
+        session.upstream.as_str(),
+        &session.target,
+        &session.client,
+    ];
+    for text in fixed.into_iter().chain(principal.groups.iter().map(String::as_str)) {
+        hash.update(&(text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finish().as_ref().first_chunk().copied().expect("SHA-256 has 32 bytes")
+}
+
+/// A statement that was understood, and what was decided about it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) statement: Arc<Statement>,
+    /// For FETCH and EXECUTE: what stands behind the name, whose results come back.
+    pub(crate) behind: Vec<Arc<Statement>>,
+    pub(crate) decision: Decision,
+    pub(crate) records: Arc<Vec<StatementRecord>>,
+}
+
+/// A statement that could not be judged, so it is refused.
+#[derive(Debug)]
+pub(crate) enum Unjudged {
+    /// Whatever else happens.
+    Refused(ClientMessage),
+    /// It names something that is not known, unless a statement under way makes it known.
+    UnknownName(ClientMessage),
+}
+
+impl Judged {
+    /// Whether the judgement rests on what names stand for.
+    pub(crate) fn uses_names(&self) -> bool {
+        names_something(&self.statement)
+    }
+}
+
+/// How the bytes of a statement are to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'r> {
+    pub(crate) encoding: &'r TextEncoding,
+    pub(crate) standard_conforming_strings: bool,
+}
+
+/// Judges for one exchange.
+pub(crate) struct Judge<'j> {
+    pub(crate) generation: &'j Generation,
+    pub(crate) role: &'j ArmedRole,
+    pub(crate) asker: &'j Asker,
+    pub(crate) exchange: ExchangeId,
+    pub(crate) metrics: &'j Metrics,
+}
+
+impl Judge<'_> {
+    /// Judges a message's text. Calls plugins: the caller says so to the runtime.
+    pub(crate) fn judge_text(
+        &self,
+        text: &Bytes,
+        reading: Reading<'_>,
+        names: &Relay,
+    ) -> Result<Arc<Judged>, Unjudged> {
+        let key = TextKey { asker: self.asker.digest, text };
+        // ASCII reads the same in every encoding the server has; what is not is analysed anew, as rare as it is.
+        let cacheable = text.len() <= CACHED_STATEMENT_BYTES_MAX
+            && reading.standard_conforming_strings
+            && (reading.encoding.is_utf8() || text.is_ascii());
+        if cacheable && let Some(judged) = self.generation.decisions.statements.get(&key) {
+            return Ok(judged);
+        }
+        let statement = Arc::new(analyze(text, reading)?);
+        let judged = self.judge_statement(statement, names)?;
+        if cacheable && judged.behind.is_empty() && !names_something(&judged.statement) && self.is_pure() {
+            let owned = OwnedTextKey { asker: self.asker.digest, text: Bytes::copy_from_slice(text) };
+            self.generation.decisions.statements.insert(owned, Arc::clone(&judged));
+        }
+        Ok(judged)
+    }
+
+    /// Judges a statement that was understood before: its text may still be remembered.
+    pub(crate) fn judge_known(
+        &self,
+        statement: &Arc<Statement>,
+        names: &Relay,
+    ) -> Result<Arc<Judged>, Unjudged> {
+        let key = TextKey { asker: self.asker.digest, text: &statement.text };
+        if !statement.text.is_empty() && let Some(judged) = self.generation.decisions.statements.get(&key) {
+            return Ok(judged);
+        }
+        self.judge_statement(Arc::clone(statement), names)
+    }
+
+    fn judge_statement(&self, statement: Arc<Statement>, names: &Relay) -> Result<Arc<Judged>, Unjudged> {
+        let behind = self.resolve(&statement, names)?;
+        let mut decision = Decision::allow();
+        for action in statement.actions.iter().chain(behind.iter().flat_map(|behind| &behind.actions)) {
+            decision = decision.merge(self.decide(action));
+        }
+        if let Some(cap) = self.role.role.row_cap {
+            decision = decision.with(grille_core::Obligation::RowCap(cap));
+        }
+        let records = Arc::new(statement.actions.iter().map(record).collect());
+        Ok(Arc::new(Judged { statement, behind, decision, records }))
+    }
+
+    fn is_pure(&self) -> bool {
+        self.role.policies.iter().all(|policy| policy.is_pure())
+    }
+
+    /// What stands behind the names of EXECUTE and FETCH. Statements of the same message count, in their order.
+    fn resolve(&self, statement: &Statement, names: &Relay) -> Result<Vec<Arc<Statement>>, Unjudged> {
+        let mut behind = Vec::new();
+        for (index, action) in statement.actions.iter().enumerate() {
+            let Some(name) = action.names.as_deref() else { continue };
+            let earlier = &statement.actions[..index];
+            match action.kind.as_str() {
+                "execute" => {
+                    let found = declared(earlier, "prepare", name).or_else(|| names.prepared(name));
+                    behind.push(found.ok_or_else(|| unknown_prepared(name))?);
+                }
+                "fetch" => {
+                    let found = declared(earlier, "declare cursor", name).or_else(|| names.cursor(name));
+                    behind.extend(found);
+                }
+                _ => {}
+            }
+        }
+        Ok(behind)
+    }
+
+    fn decide(&self, action: &Action) -> Decision {
+        let own = self.decide_by_role(action);
+        if *own.verdict() == Verdict::Deny {
+            return own;
+        }
+        self.role.policies.iter().fold(own, |decision, policy| {
+            decision.merge(self.decide_by_policy(policy, action))
+        })
+    }
+
+    fn decide_by_policy(&self, policy: &Plugin, action: &Action) -> Decision {
+        let memory = &self.generation.decisions.actions;
+        let key = policy.is_pure().then(|| ActionKey {
+            asker: self.asker.digest,
+            policy: policy.id().clone(),
+            action: action.clone(),
+        });
+        if let Some(known) = key.as_ref().and_then(|key| memory.get(key)) {
+            return known;
+        }
+        match policy.decide(&self.asker.context(self.exchange), action, &[]) {
+            Ok(decision) => {
+                if let Some(key) = key {
+                    memory.insert(key, decision.clone());
+                }
+                decision
+            }
+            Err(failure) => {
+                self.metrics.plugin_failed(&failure);
+                warn!(plugin = %policy.id(), exchange = self.exchange.0, %failure, "policy failed: denied");
+                let source = ReasonSource::Plugin(policy.id().clone());
+                Decision::deny(source, "the policy could not judge the statement")
+            }
+        }
+    }
+
+    /// What needs no plugin to be refused.
+    fn decide_by_role(&self, action: &Action) -> Decision {
+        if action.effects.contains(Effect::COPY) {
+            return Decision::deny(ReasonSource::Host, "COPY is not supported yet");
+        }
+        let missing = action.effects.difference(self.role.role.statements);
+        if missing.is_empty() {
+            return Decision::allow();
+        }
+        let words: Vec<&str> = missing.words().collect();
+        let text = format!(
+            "role {} may not run {}: it lacks {}",
+            self.role.role.name,
+            action.kind.to_ascii_uppercase(),
+            words.join(", ")
+        );
+        Decision::deny(ReasonSource::Role, text)
+    }
+}
+
+fn declared(earlier: &[Action], kind: &str, name: &str) -> Option<Arc<Statement>> {
+    let action = earlier.iter().rev().find(|a| a.kind == kind && a.names.as_deref() == Some(name))?;
+    let actions = action.inner.iter().map(|inner| (**inner).clone()).collect();
+    Some(Arc::new(Statement { text: Bytes::new(), actions }))
+}
+
+fn unknown_prepared(name: &str) -> Unjudged {
+    let name: String = name.chars().take(63).collect();
+    let message = format!("prepared statement \"{name}\" was not prepared in this session");
+    Unjudged::UnknownName(ClientMessage::new(SqlState::InvalidStatementName, message))
+}
+
+fn names_something(statement: &Statement) -> bool {
+    statement.actions.iter().any(|action| action.names.is_some())
+}
+
+fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
+    if !reading.standard_conforming_strings && text.contains(&b'\\') {
+        let message = "a statement with a backslash is refused while standard_conforming_strings is off";
+        let message = ClientMessage::new(SqlState::FeatureNotSupported, message)
+            .hint("SET standard_conforming_strings TO on, and write escapes as E'…'.");
+        return Err(Unjudged::Refused(message));
+    }
+    let decoded = reading.encoding.decode(text).map_err(|error| unreadable(&error))?;
+    let actions = sql::analyze(&decoded).map_err(|error| unparsable(&error))?;
+    Ok(Statement { text: text.clone(), actions })
+}
+
+fn unreadable(error: &EncodingError) -> Unjudged {
+    let message = ClientMessage::new(SqlState::CharacterNotInRepertoire, error.to_string())
+        .hint("SET client_encoding TO 'UTF8', or keep such statements to ASCII.");
+    Unjudged::Refused(message)
+}
+
+fn unparsable(error: &AnalyzeError) -> Unjudged {
+    let (state, position) = match error {
+        AnalyzeError::Syntax { position, .. } => (SqlState::SyntaxError, *position),
+        AnalyzeError::TooLong | AnalyzeError::TooDeep => (SqlState::ProgramLimitExceeded, None),
+        AnalyzeError::Nul => (SqlState::CharacterNotInRepertoire, None),
+        AnalyzeError::Unsupported => (SqlState::FeatureNotSupported, None),
+        AnalyzeError::Internal { .. } => (SqlState::SystemError, None),
+    };
+    Unjudged::Refused(ClientMessage::new(state, error.to_string()).at(position))
+}
+
+fn record(action: &Action) -> StatementRecord {
+    StatementRecord {
+        kind: action.kind.clone(),
+        text: action.text.clone(),
+        fingerprint: format!("{:016x}", action.fingerprint),
+        effects: action.effects.words().map(str::to_owned).collect(),
+        objects: action.objects.iter().map(object).collect(),
+        features: action.features.iter().map(|feature| (*feature).to_owned()).collect(),
+    }
+}
+
+fn object(object: &Object) -> String {
+    format!("{} {} {}", object.access, object.kind, object.name)
+}
+
+/// What a client is told about a decision that is not allow.
+pub(crate) fn refusal(judged: &Judged) -> ClientMessage {
+    let reasons = || {
+        let mut text = String::new();
+        for reason in judged.decision.reasons() {
+            let separator = if text.is_empty() { "" } else { "; " };
+            let _ = write!(text, "{separator}{} ({})", reason.text, reason.source);
+        }
+        text
+    };
+    match judged.decision.verdict() {
+        Verdict::Deny | Verdict::Allow if copies(&judged.statement) => {
+            ClientMessage::new(SqlState::FeatureNotSupported, format!("refused: {}", reasons()))
+        }
+        Verdict::Deny | Verdict::Allow => {
+            ClientMessage::new(SqlState::InsufficientPrivilege, format!("refused: {}", reasons()))
+        }
+        Verdict::Hold(approval) => ClientMessage::new(
+            SqlState::InsufficientPrivilege,
+            format!("refused: the statement needs approval ({}), and approvals are not available yet", approval.reason),
+        )
+        .hint("Ask an operator to run it, or to change the policy."),
+        Verdict::Rewrite(_) => ClientMessage::new(
+            SqlState::FeatureNotSupported,
+            format!("refused: a policy asked to rewrite the statement, which is not available yet; {}", reasons()),
+        ),
+    }
+}
+
+fn copies(statement: &Statement) -> bool {
+    statement.actions.iter().any(|action| {
+        action.effects.contains(Effect::COPY) || action.has(feature::COPY_STREAM)
+    })
+}
+
+/// Decisions of one generation that may be used again. Gone with it.
+#[derive(Debug)]
+pub(crate) struct DecisionCache {
+    /// By text as sent: a repeated statement costs one look-up.
+    statements: Cache<OwnedTextKey, Arc<Judged>, TextWeight>,
+    /// By action and policy: statements that differ in literals only cost a parse but no call.
+    actions: Cache<ActionKey, Decision>,
+}
+
+impl DecisionCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            statements: Cache::with(
+                STATEMENTS_CACHED_MAX,
+                STATEMENT_BYTES_CACHED_MAX,
+                TextWeight,
+                DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            actions: Cache::new(STATEMENTS_CACHED_MAX),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct OwnedTextKey {
+    asker: AskerDigest,
+    text: Bytes,
+}
+
+#[derive(Debug, Hash)]
+struct TextKey<'k> {
+    asker: AskerDigest,
+    text: &'k Bytes,
+}
+
+impl Equivalent<OwnedTextKey> for TextKey<'_> {
+    fn equivalent(&self, key: &OwnedTextKey) -> bool {
+        self.asker == key.asker && *self.text == key.text
+    }
+}
+
+#[derive(Clone, Debug)]
+struct TextWeight;
+
+impl Weighter<OwnedTextKey, Arc<Judged>> for TextWeight {
+    fn weight(&self, key: &OwnedTextKey, _: &Arc<Judged>) -> u64 {
+        key.text.len() as u64 + 512
+    }
+}
+
+/// The whole action is compared, so a collision of fingerprints decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ActionKey {
+    asker: AskerDigest,
+    policy: PluginId,
+    action: Action,
+}
+
+impl std::hash::Hash for ActionKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.asker.hash(state);
+        self.policy.hash(state);
+        self.action.fingerprint.hash(state);
+    }
+}

@@ -1,0 +1,98 @@
+//! What the data plane counts. No label holds anything a client chose.
+
+use grille_core::Fault;
+use grille_plugin::PluginFailure;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Counters of the data plane. Cloning shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) sessions: Gauge,
+    pub(crate) connections: Counter,
+    connections_refused: Family<FaultLabel, Counter>,
+    statements: Family<StatementLabels, Counter>,
+    plugin_failures: Family<PluginLabels, Counter>,
+    treated: Family<TreatedLabels, Counter>,
+    pub(crate) rows: Counter,
+    pub(crate) latency_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabel {
+    fault: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatementLabels {
+    role: String,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabels {
+    plugin: String,
+    event: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TreatedLabels {
+    label: String,
+}
+
+impl Metrics {
+    /// Makes the counters and registers them.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            sessions: Gauge::default(),
+            connections: Counter::default(),
+            connections_refused: Family::default(),
+            statements: Family::default(),
+            plugin_failures: Family::default(),
+            treated: Family::default(),
+            rows: Counter::default(),
+            // 50 µs to 100 s.
+            latency_seconds: Histogram::new(exponential_buckets(50e-6, 4.0, 12)),
+        };
+        let grille = registry.sub_registry_with_prefix("grille");
+        grille.register("sessions", "Sessions open now", metrics.sessions.clone());
+        grille.register("connections", "Client connections accepted", metrics.connections.clone());
+        grille.register(
+            "connections_refused",
+            "Client connections that got no session, by whose fault it was",
+            metrics.connections_refused.clone(),
+        );
+        grille.register("statements", "Messages judged, by role and verdict", metrics.statements.clone());
+        grille.register("plugin_failures", "Plugin calls that failed closed", metrics.plugin_failures.clone());
+        grille.register("treated_values", "Values masked, by label", metrics.treated.clone());
+        grille.register("rows", "Rows returned to clients", metrics.rows.clone());
+        grille.register(
+            "statement_latency_seconds",
+            "From permit to completion, the upstream's work included",
+            metrics.latency_seconds.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn connection_refused(&self, fault: Fault) {
+        self.connections_refused.get_or_create(&FaultLabel { fault: fault.as_str() }).inc();
+    }
+
+    /// The counter of one role's messages with one verdict; looked up once a session.
+    pub(crate) fn statements(&self, role: &str, verdict: &'static str) -> Counter {
+        self.statements.get_or_create_owned(&StatementLabels { role: role.to_owned(), verdict })
+    }
+
+    pub(crate) fn plugin_failed(&self, failure: &PluginFailure) {
+        let labels = PluginLabels { plugin: failure.plugin.to_string(), event: failure.event.as_str() };
+        self.plugin_failures.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn treated(&self, label: &str, count: u64) {
+        self.treated.get_or_create(&TreatedLabels { label: label.to_owned() }).inc_by(count);
+    }
+}

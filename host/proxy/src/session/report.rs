@@ -1,0 +1,123 @@
+//! Errors, notices and notifications are a way for values to get out like any other: where a rule protects a column the
+//! statement touches, their texts are withheld; what detectors find in the rest is treated.
+
+use bytes::BytesMut;
+use grille_core::{ExchangeId, Treatment};
+use grille_plugin::{ColumnTexts, FieldInfo, ResultScanner};
+use grille_wire::postgres::value::{LeafFinding, Tokenizer, mask_text};
+use grille_wire::postgres::{put_report, report_fields};
+use tracing::warn;
+
+use crate::generation::ArmedRole;
+use crate::judge::Asker;
+use crate::metrics::Metrics;
+
+/// Field codes whose texts may quote data (manual, "Error and Notice Message Fields"): message, detail, hint, context,
+/// internal query. The others are codes, positions, places in the server's source and names of objects.
+const TEXTS: [u8; 5] = *b"MDHWq";
+
+/// SQLSTATE classes whose messages speak of the statement or the session only, never of rows: syntax and access (42),
+/// connection (08), transaction state (25), cursor and statement names (34, 26), resources (53), limits (54),
+/// operator intervention (57).
+const SPEAK_OF_NO_ROWS: [&[u8]; 8] = [b"42", b"08", b"25", b"26", b"34", b"53", b"54", b"57"];
+
+const WITHHELD: &[u8] = b"withheld: the statement touches protected columns";
+
+/// Who looks at a report, and for whom.
+pub(super) struct Reviewer<'r> {
+    pub(super) role: &'r ArmedRole,
+    pub(super) asker: &'r Asker,
+    pub(super) exchange: ExchangeId,
+    pub(super) tokens: &'r Tokenizer,
+    pub(super) metrics: &'r Metrics,
+    /// Whether its texts may quote a column that a rule protects.
+    pub(super) touches_protected: bool,
+}
+
+impl Reviewer<'_> {
+    /// What the client gets instead of an ErrorResponse or NoticeResponse; none when it may pass. Calls plugins.
+    pub(super) fn review(&self, message: &[u8]) -> Option<BytesMut> {
+        if self.touches_protected && may_quote_rows(message) {
+            return Some(withhold(message));
+        }
+        if self.role.detectors.is_empty() {
+            return None;
+        }
+        let fields: Vec<(u8, &[u8])> = report_fields(message).collect();
+        let texts = fields.iter().filter(|(code, _)| TEXTS.contains(code)).map(|(_, text)| *text);
+        let masked = self.mask(texts)?;
+        let mut out = BytesMut::new();
+        let mut masked = masked.iter();
+        let rewritten = fields.iter().map(|(code, text)| {
+            let text = if TEXTS.contains(code) { masked.next().map_or(*text, |text| text.as_bytes()) } else { text };
+            (*code, text)
+        });
+        put_report(&mut out, message, rewritten);
+        Some(out)
+    }
+
+    /// The texts with what the detectors found in them treated; none when they found nothing. A text that is not UTF-8, or
+    /// that no detector could look at, is withheld.
+    pub(super) fn mask<'t>(&self, texts: impl Iterator<Item = &'t [u8]>) -> Option<Vec<String>> {
+        let mut column = ColumnTexts::new(0);
+        let mut void = Vec::new();
+        let mut whole = Vec::new();
+        for (index, text) in texts.enumerate() {
+            let text = std::str::from_utf8(text).unwrap_or_else(|_| {
+                void.push(index);
+                ""
+            });
+            column.push(text);
+            whole.push(text);
+        }
+        let info = FieldInfo { name: String::new(), origin: String::new(), kind: "text".into() };
+        let context = self.asker.context(self.exchange);
+        let mut scanner = ResultScanner::new(&self.role.detectors, context, vec![info]);
+        let findings = match scanner.scan(std::slice::from_ref(&column)) {
+            Ok(findings) => findings,
+            Err(failure) => {
+                self.metrics.plugin_failed(&failure);
+                warn!(plugin = %failure.plugin, %failure, "detector failed: the upstream's message is withheld");
+                return Some(whole.iter().map(|_| String::from_utf8_lossy(WITHHELD).into_owned()).collect());
+            }
+        };
+        if findings.is_empty() && void.is_empty() {
+            return None;
+        }
+        let masked = whole.iter().enumerate().map(|(index, text)| {
+            if void.contains(&index) {
+                return String::from_utf8_lossy(WITHHELD).into_owned();
+            }
+            let here: Vec<LeafFinding<'_>> = findings
+                .iter()
+                .filter(|finding| finding.text == index)
+                .map(|finding| LeafFinding {
+                    text: 0,
+                    start: finding.start,
+                    end: finding.end,
+                    treatment: &Treatment::Redact,
+                    replacement: None,
+                })
+                .collect();
+            if here.is_empty() { (*text).to_owned() } else { mask_text(text, &here, self.tokens) }
+        });
+        Some(masked.collect())
+    }
+}
+
+fn may_quote_rows(message: &[u8]) -> bool {
+    let state = report_fields(message).find(|(code, _)| *code == b'C').map(|(_, text)| text);
+    !state.is_some_and(|state| SPEAK_OF_NO_ROWS.iter().any(|class| state.starts_with(class)))
+}
+
+/// Keeps severity, SQLSTATE and places; the message says that it is not told.
+fn withhold(message: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    let fields = report_fields(message).filter_map(|(code, text)| match code {
+        b'M' => Some((code, WITHHELD)),
+        code if TEXTS.contains(&code) => None,
+        code => Some((code, text)),
+    });
+    put_report(&mut out, message, fields);
+    out
+}

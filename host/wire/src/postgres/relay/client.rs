@@ -1,0 +1,349 @@
+//! The client's half: what it asks, and what of that reaches the upstream.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use grille_core::{ClientMessage, Clearance, Permit};
+
+use super::super::frame;
+use super::super::message::{
+    Bind, Named, Parse, Severity, decode_execute, decode_named, decode_query, frontend, put_describe_portal,
+    put_error, put_flush, put_parse, put_query, put_terminate,
+};
+use super::super::names::{Lookup, Op, Portal, Prepared};
+use super::super::{Statement, Violation};
+use super::pending::{Origin, Pending, Running};
+use super::{Impossible, PENDING_MAX, Relay, Request, Rows, Run};
+
+/// Longest message of the kinds that carry only names: identifiers have 63 bytes (`NAMEDATALEN`), but nothing stops a
+/// driver from making longer statement names.
+const NAMED_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// A statement that no version of PostgreSQL can parse. It reaches the upstream in place of a refused one, so the
+/// server's log shows where Grille stepped in.
+const REFUSED_SQL: &str = "grille: refused";
+/// Names the refused statement; it never comes to exist.
+const REFUSED_NAME: &str = "grille_refused";
+
+/// A message that waits for an answer from the caller.
+#[derive(Debug)]
+pub(super) struct Held {
+    message: Bytes,
+    what: HeldWhat,
+}
+
+#[derive(Debug)]
+enum HeldWhat {
+    Query { sql: Bytes },
+    Parse { name: Bytes, sql: Bytes },
+    Bind { portal: Arc<Portal> },
+    Execute { portal: Arc<Portal> },
+    Impossible { why: Impossible },
+}
+
+impl Held {
+    fn request(&self) -> Request {
+        match &self.what {
+            HeldWhat::Query { sql } => Request::Query { sql: sql.clone() },
+            HeldWhat::Parse { sql, .. } => Request::Parse { sql: sql.clone() },
+            HeldWhat::Bind { portal } => Request::Bind { statement: Arc::clone(&portal.prepared.statement) },
+            HeldWhat::Execute { portal } => {
+                Request::Execute { statement: Arc::clone(&portal.prepared.statement) }
+            }
+            HeldWhat::Impossible { why } => Request::Impossible(*why),
+        }
+    }
+}
+
+/// What became of a message.
+enum Taken {
+    /// Dealt with.
+    Done,
+    /// The caller must answer.
+    Hold(HeldWhat),
+    /// It cannot be understood before earlier ones are answered.
+    Wait,
+}
+
+impl Relay {
+    /// The next thing to judge, or none until more bytes have come from either side.
+    ///
+    /// # Errors
+    /// When the client breaks the protocol: the session must end.
+    pub fn next_request(&mut self) -> Result<Option<Request>, Violation> {
+        loop {
+            if self.must_wait() {
+                return Ok(None);
+            }
+            if let Some(held) = &self.held {
+                return Ok(Some(held.request()));
+            }
+            let Some(header) = frame::header(&self.client)? else { return Ok(None) };
+            self.check_client_length(header)?;
+            if self.client.len() < header.total || self.terminated {
+                return Ok(None);
+            }
+            // The message stays in the buffer until it is dealt with, so that it can wait there.
+            let message = self.client.split_to(header.total).freeze();
+            match self.take_client_message(&message)? {
+                Taken::Done => {}
+                Taken::Hold(what) => self.held = Some(Held { message, what }),
+                Taken::Wait => {
+                    self.unread(message);
+                    self.wait_until_idle();
+                }
+            }
+        }
+    }
+
+    /// Nothing further is judged until everything the upstream was sent is answered. The request at hand, if any, is given
+    /// again then.
+    pub fn wait_until_idle(&mut self) {
+        if !self.is_idle() {
+            self.waits_for_idle = true;
+            // Within a segment the server answers only when told to.
+            put_flush(&mut self.to_upstream);
+        }
+    }
+
+    /// Runs the Query or Execute at hand.
+    pub fn permit(&mut self, _permit: Permit, run: Run) {
+        let Some(held) = self.held.take() else { return };
+        let (stateful, changes_reading) = (run.statement.is_stateful(), run.statement.changes_reading());
+        match held.what {
+            HeldWhat::Query { .. } => {
+                self.to_upstream.extend_from_slice(&held.message);
+                self.pending.push_back(Pending::Query(Running::new(run)));
+            }
+            HeldWhat::Execute { portal } => {
+                if run.rows == Rows::Inspect && !portal.prepared.is_described() {
+                    self.describe(&portal);
+                }
+                self.to_upstream.extend_from_slice(&held.message);
+                self.pending.push_back(Pending::Execute(Running::new(run), portal));
+            }
+            HeldWhat::Parse { .. } | HeldWhat::Bind { .. } | HeldWhat::Impossible { .. } => {
+                unreachable!("a permit answers a Query or an Execute")
+            }
+        }
+        self.lockstep |= changes_reading;
+        if stateful {
+            self.wait_until_idle();
+        }
+    }
+
+    /// Has the upstream prepare the Parse at hand as `statement`, or bind the Bind at hand.
+    ///
+    /// # Errors
+    /// When the session has too many prepared statements or portals.
+    pub fn clear(&mut self, _clearance: Clearance, statement: &Arc<Statement>) -> Result<(), Violation> {
+        let Some(held) = self.held.take() else { return Ok(()) };
+        let op = self.op();
+        let pending = match held.what {
+            HeldWhat::Parse { name, .. } => {
+                let prepared = Arc::new(Prepared::new(Arc::clone(statement)));
+                Pending::Parse(self.statements.change(&name, Some(prepared), op)?)
+            }
+            HeldWhat::Bind { portal } => {
+                let name = portal.name.clone();
+                Pending::Bind(self.portals.change(&name, Some(portal), op)?)
+            }
+            HeldWhat::Query { .. } | HeldWhat::Execute { .. } | HeldWhat::Impossible { .. } => {
+                unreachable!("a clearance answers a Parse or a Bind")
+            }
+        };
+        self.to_upstream.extend_from_slice(&held.message);
+        self.pending.push_back(pending);
+        Ok(())
+    }
+
+    /// Refuses the request at hand: its place is taken by a statement that fails, and the client is told `message`.
+    pub fn refuse(&mut self, message: &ClientMessage) {
+        let Some(held) = self.held.take() else { return };
+        let mut error = BytesMut::new();
+        put_error(&mut error, Severity::Error, message);
+        let error = error.freeze();
+        match held.what {
+            HeldWhat::Query { .. } | HeldWhat::Impossible { why: Impossible::FunctionCall } => {
+                put_query(&mut self.to_upstream, REFUSED_SQL);
+                self.pending.push_back(Pending::RefusedQuery(error));
+            }
+            HeldWhat::Parse { .. }
+            | HeldWhat::Bind { .. }
+            | HeldWhat::Execute { .. }
+            | HeldWhat::Impossible { why: Impossible::UnknownStatement | Impossible::UnknownPortal } => {
+                put_parse(&mut self.to_upstream, REFUSED_NAME, REFUSED_SQL);
+                self.pending.push_back(Pending::Refused(error));
+                self.client_skips = true;
+            }
+        }
+    }
+
+    /// Tells the upstream that the session is over, after what it was already sent.
+    pub fn say_goodbye(&mut self) {
+        put_terminate(&mut self.to_upstream);
+        self.terminated = true;
+    }
+
+    fn must_wait(&mut self) -> bool {
+        if self.is_idle() {
+            self.waits_for_idle = false;
+        } else if self.pending.len() >= PENDING_MAX || (self.lockstep && self.held.is_some()) {
+            if !self.waits_for_idle {
+                self.wait_until_idle();
+            }
+        }
+        self.waits_for_idle
+    }
+
+    fn unread(&mut self, message: Bytes) {
+        let rest = std::mem::take(&mut self.client);
+        self.client = BytesMut::from(message);
+        self.client.unsplit(rest);
+    }
+
+    fn check_client_length(&self, header: frame::Header) -> Result<(), Violation> {
+        let limit = match header.tag {
+            frontend::QUERY | frontend::PARSE | frontend::BIND | frontend::FUNCTION_CALL => {
+                self.limits.message_bytes_max
+            }
+            frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => self.limits.message_bytes_max,
+            frontend::CLOSE | frontend::DESCRIBE | frontend::EXECUTE => NAMED_MESSAGE_BYTES_MAX,
+            frontend::FLUSH | frontend::SYNC | frontend::TERMINATE => frame::HEADER_BYTES,
+            tag => return Err(Violation::Unexpected { tag }),
+        };
+        if header.total > limit {
+            return Err(Violation::TooLong { tag: header.tag, total: header.total, limit });
+        }
+        Ok(())
+    }
+
+    fn take_client_message(&mut self, message: &Bytes) -> Result<Taken, Violation> {
+        let tag = message[0];
+        if self.client_skips && tag != frontend::SYNC && tag != frontend::TERMINATE {
+            return Ok(Taken::Done);
+        }
+        match tag {
+            frontend::QUERY => {
+                let sql = message.slice_ref(decode_query(message)?);
+                Ok(Taken::Hold(HeldWhat::Query { sql }))
+            }
+            frontend::PARSE => self.take_parse(message),
+            frontend::BIND => self.take_bind(message),
+            frontend::EXECUTE => self.take_execute(message),
+            frontend::DESCRIBE => self.take_describe(message),
+            frontend::CLOSE => self.take_close(message),
+            frontend::FUNCTION_CALL => {
+                Ok(Taken::Hold(HeldWhat::Impossible { why: Impossible::FunctionCall }))
+            }
+            frontend::SYNC => {
+                self.client_skips = false;
+                self.segment += 1;
+                self.forward(message, Pending::Sync)
+            }
+            frontend::FLUSH => {
+                self.to_upstream.extend_from_slice(message);
+                Ok(Taken::Done)
+            }
+            frontend::TERMINATE => {
+                self.to_upstream.extend_from_slice(message);
+                self.terminated = true;
+                Ok(Taken::Done)
+            }
+            // Outside a COPY the server ignores these: a client may still be sending them when its COPY has failed.
+            frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => Ok(Taken::Done),
+            tag => Err(Violation::Unexpected { tag }),
+        }
+    }
+
+    fn take_parse(&mut self, message: &Bytes) -> Result<Taken, Violation> {
+        let Parse { name, sql } = Parse::decode(message)?;
+        if !self.statements.may_change(name, self.segment) {
+            return Ok(Taken::Wait);
+        }
+        Ok(Taken::Hold(HeldWhat::Parse { name: message.slice_ref(name), sql: message.slice_ref(sql) }))
+    }
+
+    fn take_bind(&mut self, message: &[u8]) -> Result<Taken, Violation> {
+        let bind = Bind::decode(message)?;
+        if !self.portals.may_change(bind.portal, self.segment) {
+            return Ok(Taken::Wait);
+        }
+        Ok(match self.statements.lookup(bind.statement, self.segment) {
+            Lookup::Unsettled => Taken::Wait,
+            Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownStatement }),
+            Lookup::Found(prepared) => Taken::Hold(HeldWhat::Bind {
+                portal: Arc::new(Portal {
+                    name: bind.portal.into(),
+                    prepared,
+                    formats: bind.result_formats,
+                }),
+            }),
+        })
+    }
+
+    fn take_execute(&mut self, message: &[u8]) -> Result<Taken, Violation> {
+        Ok(match self.portals.lookup(decode_execute(message)?, self.segment) {
+            Lookup::Unsettled => Taken::Wait,
+            Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownPortal }),
+            Lookup::Found(portal) => Taken::Hold(HeldWhat::Execute { portal }),
+        })
+    }
+
+    /// Describe runs nothing. One for a name that is not known here (a cursor declared in SQL) is the server's to answer.
+    fn take_describe(&mut self, message: &[u8]) -> Result<Taken, Violation> {
+        let (kind, name) = decode_named(message)?;
+        let found = match kind {
+            Named::Statement => self.statements.lookup(name, self.segment),
+            Named::Portal => match self.portals.lookup(name, self.segment) {
+                Lookup::Found(portal) => Lookup::Found(Arc::clone(&portal.prepared)),
+                Lookup::Missing => Lookup::Missing,
+                Lookup::Unsettled => Lookup::Unsettled,
+            },
+        };
+        let prepared = match found {
+            Lookup::Unsettled => return Ok(Taken::Wait),
+            Lookup::Missing => None,
+            Lookup::Found(prepared) => Some(prepared),
+        };
+        if let Some(prepared) = &prepared {
+            prepared.set_described(true);
+        }
+        self.forward(message, Pending::Describe { prepared, origin: Origin::Client })
+    }
+
+    fn take_close(&mut self, message: &[u8]) -> Result<Taken, Violation> {
+        let (kind, name) = decode_named(message)?;
+        let op = self.op();
+        let pending = match kind {
+            Named::Statement if self.statements.may_change(name, self.segment) => {
+                Pending::CloseStatement(self.statements.change(name, None, op)?)
+            }
+            Named::Portal if self.portals.may_change(name, self.segment) => {
+                Pending::ClosePortal(self.portals.change(name, None, op)?)
+            }
+            Named::Statement | Named::Portal => return Ok(Taken::Wait),
+        };
+        self.forward(message, pending)
+    }
+
+    /// Asks the upstream for the columns of a portal that the client never asked about.
+    fn describe(&mut self, portal: &Arc<Portal>) {
+        portal.prepared.set_described(true);
+        put_describe_portal(&mut self.to_upstream, &portal.name);
+        let prepared = Some(Arc::clone(&portal.prepared));
+        self.pending.push_back(Pending::Describe { prepared, origin: Origin::Relay });
+    }
+
+    /// For messages that run nothing.
+    fn forward(&mut self, message: &[u8], pending: Pending) -> Result<Taken, Violation> {
+        self.to_upstream.extend_from_slice(message);
+        self.pending.push_back(pending);
+        Ok(Taken::Done)
+    }
+
+    fn op(&mut self) -> Op {
+        self.ops += 1;
+        Op { segment: self.segment, number: self.ops }
+    }
+}

@@ -1,0 +1,312 @@
+//! A session between one client and one upstream, from the first ReadyForQuery on.
+//!
+//! The caller feeds bytes from both sides, takes bytes for both sides, and answers for what must be judged:
+//!
+//! ```text
+//!   client ──► feed_client ──► next_request ──► permit / clear / refuse ──► to_upstream ──► upstream
+//!   client ◄── to_client ◄── pass / replace / stop ◄── next_response ◄── feed_upstream ◄── upstream
+//! ```
+//!
+//! Answers can make a waiting request ready without the caller being told, so responses are taken before requests.
+//!
+//! A statement runs only in exchange for a [`Permit`]. A refused one is not answered here: in its place the upstream is
+//! sent a statement that cannot parse, and the error that comes back is replaced by ours. So order, transaction state, and
+//! what the server skips after an error are the server's own doing, and a refused step fails the transaction it is in.
+//!
+//! Architecture invariant: bytes from the client reach `to_upstream` only in `client.rs`, and there a Query or Execute
+//! only in [`Relay::permit`], a Parse or Bind only in [`Relay::clear`].
+
+mod client;
+mod pending;
+#[cfg(test)]
+mod tests;
+mod upstream;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use grille_core::ExchangeId;
+
+use super::message::Field;
+use super::names::{Names, Portal, Prepared};
+use super::statement::Statement;
+use client::Held;
+use pending::Pending;
+
+pub use pending::{Ended, TransactionStatus};
+
+/// Most messages that may be unanswered at once. A client that pipelines more waits; without a limit, a stream of tiny
+/// messages would make the queue grow as fast as the network delivers. A driver's batch is seldom over a thousand.
+pub const PENDING_MAX: usize = 8192;
+
+/// Limits of one session.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest message that is held whole: statements and parameters from the client, rows under inspection from the
+    /// upstream. In bytes.
+    pub message_bytes_max: usize,
+    /// Most bytes of rows handed out for inspection at once.
+    pub block_bytes_max: usize,
+}
+
+/// Something the caller must judge. Until it has answered, [`Relay::next_request`] gives the same again.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Statements to run: answer with [`Relay::permit`] or [`Relay::refuse`].
+    Query {
+        /// In the client's encoding.
+        sql: Bytes,
+    },
+    /// A statement to prepare: answer with [`Relay::clear`] or [`Relay::refuse`].
+    Parse {
+        /// In the client's encoding.
+        sql: Bytes,
+    },
+    /// A prepared statement is bound: answer with [`Relay::clear`] or [`Relay::refuse`].
+    Bind {
+        /// What was prepared.
+        statement: Arc<Statement>,
+    },
+    /// A bound statement is to run: answer with [`Relay::permit`] or [`Relay::refuse`].
+    Execute {
+        /// What was bound.
+        statement: Arc<Statement>,
+    },
+    /// Something that cannot be judged because it is not known or not supported: answer with [`Relay::refuse`].
+    Impossible(Impossible),
+}
+
+/// Why a request cannot be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impossible {
+    /// Bind names a statement that was not prepared here.
+    UnknownStatement,
+    /// Execute names a portal that was not bound here.
+    UnknownPortal,
+    /// A FunctionCall message.
+    FunctionCall,
+}
+
+/// How a permitted execution is to be relayed.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its id.
+    pub exchange: ExchangeId,
+    /// What runs.
+    pub statement: Arc<Statement>,
+    /// What is done with its rows.
+    pub rows: Rows,
+    /// The most rows it may return.
+    pub row_cap: Option<u64>,
+}
+
+/// What is done with a result's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// They pass as bytes.
+    Pass,
+    /// They are handed out by [`Response::Rows`].
+    Inspect,
+}
+
+/// Something from the upstream that the caller takes note of or acts on.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// Whole DataRows are at hand ([`Relay::head`]): answer with [`Relay::pass`] or [`Relay::replace`].
+    Rows {
+        /// Whose they are.
+        exchange: ExchangeId,
+        /// The result's columns.
+        fields: Arc<[Field]>,
+    },
+    /// An error, notice or notification is at hand ([`Relay::head`]): answer with [`Relay::pass`] or [`Relay::replace`].
+    /// Only while reports are inspected.
+    Report {
+        /// The exchange it belongs to, if one is under way.
+        exchange: Option<ExchangeId>,
+    },
+    /// The next row would be one more than allowed: answer with [`Relay::stop`].
+    CapReached {
+        /// Whose row it is.
+        exchange: ExchangeId,
+    },
+    /// An exchange ended.
+    Ended(Ended),
+}
+
+/// Messages and bytes relayed, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes taken from the client.
+    pub client_bytes: u64,
+    /// Bytes taken from the upstream.
+    pub upstream_bytes: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Relay {
+    limits: Limits,
+    /// Bytes for the client, in order.
+    pub to_client: BytesMut,
+    /// Bytes for the upstream, in order.
+    pub to_upstream: BytesMut,
+    traffic: Traffic,
+
+    // The client's half.
+    client: BytesMut,
+    held: Option<Held>,
+    segment: u64,
+    ops: u64,
+    /// After a refusal or an error, everything up to the client's next Sync is dropped, as the server does.
+    client_skips: bool,
+    /// Nothing further is judged until everything is answered.
+    waits_for_idle: bool,
+    /// One statement at a time, from the first change on of how statements are read.
+    lockstep: bool,
+    terminated: bool,
+
+    // The upstream's half.
+    upstream: BytesMut,
+    /// How many bytes at the start of `upstream` may go to the client: `0 <= walked <= upstream.len()`.
+    walked: usize,
+    /// How many bytes at the start of `upstream` the caller is looking at: `walked == 0` while it is not 0.
+    head: usize,
+    /// Bytes of a passing message that have not arrived yet.
+    passing: usize,
+    /// Nothing is shown to the client until the next ReadyForQuery: an exchange was stopped.
+    muted: bool,
+    inspects_reports: bool,
+    pending: VecDeque<Pending>,
+    ended: VecDeque<Ended>,
+    transaction: TransactionStatus,
+
+    statements: Names<Prepared>,
+    portals: Names<Portal>,
+    /// SQL cursors by name, with the statement they read.
+    cursors: HashMap<Box<str>, Arc<Statement>>,
+    client_encoding: Box<str>,
+    standard_conforming_strings: bool,
+}
+
+impl Relay {
+    /// A session whose upstream has just said ReadyForQuery with no transaction open. `parameters` are the upstream's
+    /// ParameterStatus so far.
+    pub fn new<'p>(limits: Limits, parameters: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
+        let mut relay = Self {
+            limits,
+            to_client: BytesMut::new(),
+            to_upstream: BytesMut::new(),
+            traffic: Traffic::default(),
+            client: BytesMut::new(),
+            held: None,
+            segment: 0,
+            ops: 0,
+            client_skips: false,
+            waits_for_idle: false,
+            lockstep: false,
+            terminated: false,
+            upstream: BytesMut::new(),
+            walked: 0,
+            head: 0,
+            passing: 0,
+            muted: false,
+            inspects_reports: false,
+            pending: VecDeque::new(),
+            ended: VecDeque::new(),
+            transaction: TransactionStatus::Idle,
+            statements: Names::new(),
+            portals: Names::new(),
+            cursors: HashMap::new(),
+            client_encoding: "SQL_ASCII".into(),
+            standard_conforming_strings: true,
+        };
+        for (name, value) in parameters {
+            relay.note_parameter(name.as_bytes(), value.as_bytes());
+        }
+        relay
+    }
+
+    /// Bytes that came from the client.
+    pub fn feed_client(&mut self, bytes: &[u8]) {
+        self.traffic.client_bytes += bytes.len() as u64;
+        self.client.extend_from_slice(bytes);
+    }
+
+    /// Bytes that came from the upstream.
+    pub fn feed_upstream(&mut self, bytes: &[u8]) {
+        self.traffic.upstream_bytes += bytes.len() as u64;
+        self.upstream.extend_from_slice(bytes);
+    }
+
+    /// Whether errors, notices and notifications are handed out before they reach the client.
+    pub fn inspect_reports(&mut self, inspects: bool) {
+        self.inspects_reports = inspects;
+    }
+
+    /// Whether everything the upstream was sent has been answered.
+    pub fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Whether the client said goodbye.
+    pub fn is_terminated(&self) -> bool {
+        self.terminated
+    }
+
+    /// Where the upstream's transaction stands, as of the last ReadyForQuery.
+    pub fn transaction(&self) -> TransactionStatus {
+        self.transaction
+    }
+
+    /// The upstream's `client_encoding`.
+    pub fn client_encoding(&self) -> &str {
+        &self.client_encoding
+    }
+
+    /// Whether a backslash in a plain string literal is just a backslash.
+    pub fn standard_conforming_strings(&self) -> bool {
+        self.standard_conforming_strings
+    }
+
+    /// What the name of a prepared statement stands for, for `EXECUTE name`. Sure only while the relay is idle.
+    pub fn prepared(&self, name: &str) -> Option<Arc<Statement>> {
+        match self.statements.lookup(name.as_bytes(), self.segment) {
+            super::names::Lookup::Found(prepared) => Some(Arc::clone(&prepared.statement)),
+            super::names::Lookup::Missing | super::names::Lookup::Unsettled => None,
+        }
+    }
+
+    /// What a cursor declared in SQL reads, for `FETCH`.
+    pub fn cursor(&self, name: &str) -> Option<Arc<Statement>> {
+        self.cursors.get(name).cloned()
+    }
+
+    /// What was relayed so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// How many bytes from each side wait to be worked on: client, upstream.
+    pub fn backlog(&self) -> (usize, usize) {
+        (self.client.len(), self.upstream.len())
+    }
+
+    /// Gives back memory that an idle session does not need.
+    pub fn shrink(&mut self) {
+        for buffer in [&mut self.client, &mut self.upstream, &mut self.to_client, &mut self.to_upstream] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    fn note_parameter(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"client_encoding" => self.client_encoding = String::from_utf8_lossy(value).into(),
+            b"standard_conforming_strings" => self.standard_conforming_strings = value == b"on",
+            _ => {}
+        }
+    }
+}

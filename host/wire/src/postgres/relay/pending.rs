@@ -1,0 +1,118 @@
+//! What the upstream was sent and has not answered, in order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use grille_core::ExchangeId;
+use grille_core::audit::Outcome;
+
+use super::super::message::Field;
+use super::super::names::{Change, Portal, Prepared};
+use super::{Rows, Run};
+
+/// One unanswered message.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// Ends with ReadyForQuery.
+    Query(Running),
+    /// The statement put in place of a refused Query; the error it draws is replaced by these bytes.
+    RefusedQuery(Bytes),
+    Parse(Change<Prepared>),
+    Bind(Change<Portal>),
+    Describe {
+        /// Whose columns the answer tells, if known here.
+        prepared: Option<Arc<Prepared>>,
+        origin: Origin,
+    },
+    Execute(Running, Arc<Portal>),
+    CloseStatement(Change<Prepared>),
+    ClosePortal(Change<Portal>),
+    /// The statement put in place of a refused message of the extended protocol.
+    Refused(Bytes),
+    Sync,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Client,
+    /// We did: the client does not see the answer.
+    Relay,
+}
+
+/// An execution under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) run: Run,
+    /// Columns of the result that is coming, once described.
+    pub(super) fields: Option<Arc<[Field]>>,
+    /// How many of the message's statements have completed.
+    pub(super) completed: usize,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) failed: Option<[u8; 5]>,
+    pub(super) stopped: bool,
+}
+
+impl Running {
+    pub(super) fn new(run: Run) -> Self {
+        Self { run, fields: None, completed: 0, rows: 0, bytes: 0, failed: None, stopped: false }
+    }
+
+    pub(super) fn inspects(&self) -> bool {
+        self.run.rows == Rows::Inspect
+    }
+
+    /// How many more rows it may return.
+    pub(super) fn rows_left(&self) -> u64 {
+        self.run.row_cap.map_or(u64::MAX, |cap| cap.saturating_sub(self.rows))
+    }
+
+    pub(super) fn end(&self, outcome: Outcome) -> Ended {
+        let outcome = if self.stopped { Outcome::Stopped } else { outcome };
+        Ended {
+            exchange: self.run.exchange,
+            outcome,
+            state: self.failed,
+            rows: self.rows,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// How an exchange ended, as far as the wire tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub exchange: ExchangeId,
+    /// How.
+    pub outcome: Outcome,
+    /// The server's SQLSTATE if it failed.
+    pub state: Option<[u8; 5]>,
+    /// Rows the upstream returned.
+    pub rows: u64,
+    /// Bytes of those rows' messages.
+    pub bytes: u64,
+}
+
+/// Where a transaction stands (ReadyForQuery's status).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// `I`: none is open.
+    Idle,
+    /// `T`: one is open.
+    Open,
+    /// `E`: one is open and has failed.
+    Failed,
+}
+
+impl TransactionStatus {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b'I' => Some(Self::Idle),
+            b'T' => Some(Self::Open),
+            b'E' => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,586 @@
+//! Sessions played without sockets. Every scenario runs twice: fed at once, and byte by byte; both must come to the same.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use bytes::{BufMut, Bytes, BytesMut};
+use grille_core::audit::{Outcome, Recorded};
+use grille_core::{Action, ClientMessage, Clearance, Effect, ExchangeId, Permit, SqlState};
+
+use super::super::frame::put;
+use super::super::{Statement, Violation, messages};
+use super::*;
+
+/// A session in which a statement that starts with `deny` is refused, `set` is stateful and all else is allowed.
+struct Play {
+    relay: Relay,
+    chunk: usize,
+    inspects: bool,
+    row_cap: Option<u64>,
+    exchanges: u64,
+    /// Everything for the client so far, as `tag` or `tag(text)`.
+    client: Vec<String>,
+    /// Everything for the upstream so far.
+    upstream: Vec<String>,
+    ended: Vec<(u64, Outcome, u64)>,
+}
+
+fn action(kind: &str, name: Option<&str>) -> Action {
+    Action {
+        kind: kind.into(),
+        effects: Effect::READ,
+        objects: vec![],
+        features: vec![],
+        columns: vec![],
+        text: String::new(),
+        fingerprint: 0,
+        names: name.map(Into::into),
+        inner: None,
+        setting: None,
+    }
+}
+
+fn understand(sql: &Bytes) -> Arc<Statement> {
+    let text = std::str::from_utf8(sql).unwrap();
+    let mut words = text.split(' ');
+    let mut actions = vec![action(words.next().unwrap(), None)];
+    match text.split(' ').collect::<Vec<_>>()[..] {
+        ["set", name] => actions[0].setting = Some(name.into()),
+        ["prepare", name] => {
+            actions[0].names = Some(name.into());
+            actions[0].inner = Some(Box::new(action("select", None)));
+        }
+        _ => {}
+    }
+    Arc::new(Statement { text: sql.clone(), actions })
+}
+
+impl Play {
+    fn new(chunk: usize) -> Self {
+        let limits = Limits { message_bytes_max: 1 << 16, block_bytes_max: 1 << 10 };
+        let parameters = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+        Self {
+            relay: Relay::new(limits, parameters),
+            chunk,
+            inspects: false,
+            row_cap: None,
+            exchanges: 0,
+            client: vec![],
+            upstream: vec![],
+            ended: vec![],
+        }
+    }
+
+    fn client_sends(&mut self, bytes: &[u8]) -> &mut Self {
+        self.try_client_sends(bytes).unwrap();
+        self
+    }
+
+    fn try_client_sends(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        for chunk in bytes.chunks(self.chunk) {
+            self.relay.feed_client(chunk);
+            self.work()?;
+        }
+        Ok(())
+    }
+
+    fn upstream_sends(&mut self, bytes: &[u8]) -> &mut Self {
+        self.try_upstream_sends(bytes).unwrap();
+        self
+    }
+
+    fn try_upstream_sends(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        for chunk in bytes.chunks(self.chunk) {
+            self.relay.feed_upstream(chunk);
+            self.work()?;
+        }
+        Ok(())
+    }
+
+    fn work(&mut self) -> Result<(), Violation> {
+        loop {
+            let mut any = false;
+            while let Some(response) = self.relay.next_response()? {
+                any = true;
+                self.take(response);
+            }
+            while let Some(request) = self.relay.next_request()? {
+                any = true;
+                self.answer(request)?;
+            }
+            if !any {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, request: Request) -> Result<(), Violation> {
+        let statement = match &request {
+            Request::Query { sql } | Request::Parse { sql } => understand(sql),
+            Request::Bind { statement } | Request::Execute { statement } => Arc::clone(statement),
+            Request::Impossible(why) => {
+                self.relay.refuse(&ClientMessage::new(SqlState::InvalidStatementName, format!("{why:?}")));
+                return Ok(());
+            }
+        };
+        if statement.actions[0].kind == "deny" {
+            self.relay.refuse(&ClientMessage::new(SqlState::InsufficientPrivilege, "no"));
+            return Ok(());
+        }
+        let clearance = Clearance::of([]).unwrap();
+        match request {
+            Request::Query { .. } | Request::Execute { .. } => {
+                self.exchanges += 1;
+                let run = Run {
+                    exchange: ExchangeId(self.exchanges),
+                    statement,
+                    rows: if self.inspects { Rows::Inspect } else { Rows::Pass },
+                    row_cap: self.row_cap,
+                };
+                self.relay.permit(Permit::issue(clearance, Recorded::attest()), run);
+                Ok(())
+            }
+            _ => self.relay.clear(clearance, &statement),
+        }
+    }
+
+    /// Inspected rows have their letters replaced by `#`.
+    fn take(&mut self, response: Response) {
+        match response {
+            Response::Rows { fields, .. } => {
+                let mut out = BytesMut::new();
+                for row in messages(&self.relay.head().to_vec()) {
+                    let mut cells = vec![];
+                    super::super::walk_row(row, fields.len(), |_, cell| {
+                        cells.push(cell.map(|cell| vec![b'#'; cell.len()]));
+                    })
+                    .unwrap();
+                    super::super::put_row(&mut out, cells.len(), |writer| {
+                        cells.iter().for_each(|cell| writer.cell(cell.as_deref()));
+                    });
+                }
+                self.relay.replace(&out);
+            }
+            Response::Report { .. } => self.relay.pass(),
+            Response::CapReached { .. } => {
+                self.relay.stop(&ClientMessage::new(SqlState::ProgramLimitExceeded, "cap"));
+            }
+            Response::Ended(ended) => self.ended.push((ended.exchange.0, ended.outcome, ended.rows)),
+        }
+    }
+
+    /// What has become of it all, as text.
+    fn story(mut self) -> String {
+        let client = self.relay.to_client.split();
+        let upstream = self.relay.to_upstream.split();
+        self.client.extend(messages(&client).map(show_backend));
+        self.upstream.extend(messages(&upstream).map(show_frontend));
+        let ended: Vec<String> =
+            self.ended.iter().map(|(id, outcome, rows)| format!("{id} {outcome:?} {rows}")).collect();
+        format!(
+            "upstream: {}\nclient: {}\nended: {}",
+            self.upstream.join(" "),
+            self.client.join(" "),
+            ended.join(", ")
+        )
+    }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    let text: Vec<&[u8]> = bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty()).collect();
+    text.iter().map(|part| String::from_utf8_lossy(part)).collect::<Vec<_>>().join("|")
+}
+
+fn show_frontend(message: &[u8]) -> String {
+    match message[0] {
+        b'Q' | b'P' => format!("{}({})", message[0] as char, text_of(&message[5..])),
+        tag => (tag as char).to_string(),
+    }
+}
+
+fn show_backend(message: &[u8]) -> String {
+    match message[0] {
+        b'E' => {
+            let fields: Vec<(u8, &[u8])> = super::super::report_fields(message).collect();
+            let text = fields.iter().find(|(code, _)| *code == b'M').unwrap().1;
+            format!("E({})", String::from_utf8_lossy(text))
+        }
+        b'Z' => format!("Z{}", message[5] as char),
+        b'D' => format!("D({})", text_of(&message[7..]).trim_matches(|c: char| c.is_control())),
+        tag => (tag as char).to_string(),
+    }
+}
+
+fn msg(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    put(&mut out, tag, |out| out.extend_from_slice(body));
+    out.to_vec()
+}
+
+fn query(sql: &str) -> Vec<u8> {
+    msg(b'Q', format!("{sql}\0").as_bytes())
+}
+fn parse(name: &str, sql: &str) -> Vec<u8> {
+    msg(b'P', format!("{name}\0{sql}\0\0\0").as_bytes())
+}
+fn bind(portal: &str, statement: &str) -> Vec<u8> {
+    msg(b'B', format!("{portal}\0{statement}\0\0\0\0\0\0\0").as_bytes())
+}
+fn execute(portal: &str) -> Vec<u8> {
+    msg(b'E', format!("{portal}\0\0\0\0\0").as_bytes())
+}
+fn describe(kind: char, name: &str) -> Vec<u8> {
+    msg(b'D', format!("{kind}{name}\0").as_bytes())
+}
+fn close(kind: char, name: &str) -> Vec<u8> {
+    msg(b'C', format!("{kind}{name}\0").as_bytes())
+}
+fn sync() -> Vec<u8> {
+    msg(b'S', b"")
+}
+
+fn ready(status: char) -> Vec<u8> {
+    msg(b'Z', &[status as u8])
+}
+fn complete() -> Vec<u8> {
+    msg(b'C', b"SELECT 1\0")
+}
+fn error(text: &str) -> Vec<u8> {
+    msg(b'E', format!("SERROR\0C42601\0M{text}\0\0").as_bytes())
+}
+fn row(cell: &str) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    super::super::put_row(&mut out, 1, |writer| writer.cell(Some(cell.as_bytes())));
+    out.to_vec()
+}
+fn columns() -> Vec<u8> {
+    let mut body = BytesMut::new();
+    body.put_i16(1);
+    body.extend_from_slice(b"c\0");
+    body.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]);
+    msg(b'T', &body)
+}
+fn empty(tag: u8) -> Vec<u8> {
+    msg(tag, b"")
+}
+fn parameter(name: &str, value: &str) -> Vec<u8> {
+    msg(b'S', format!("{name}\0{value}\0").as_bytes())
+}
+
+/// Plays a scenario whole and byte by byte.
+fn check(expected: expect_test::Expect, scenario: impl Fn(&mut Play)) {
+    let play = |chunk| {
+        let mut play = Play::new(chunk);
+        scenario(&mut play);
+        play.story()
+    };
+    let whole = play(usize::MAX);
+    assert_eq!(whole, play(1), "fed byte by byte");
+    expected.assert_eq(&whole);
+}
+
+use expect_test::expect;
+
+#[test]
+fn a_query_passes_and_ends() {
+    check(
+        expect![[r#"
+            upstream: Q(select)
+            client: T D(a) D(b) C ZI
+            ended: 1 Completed 2"#]],
+        |play| {
+            play.client_sends(&query("select"));
+            play.upstream_sends(&[columns(), row("a"), row("b"), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_refused_query_fails_in_the_server_and_is_told_by_us() {
+    check(
+        expect![[r#"
+            upstream: Q(grille: refused)
+            client: E(no) ZE
+            ended: "#]],
+        |play| {
+            play.client_sends(&query("deny"));
+            play.upstream_sends(&[error("syntax error"), ready('E')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_refused_step_of_a_pipeline_skips_the_rest_of_its_segment_only() {
+    check(
+        expect![[r#"
+            upstream: P(select) B E P(grille_refused|grille: refused) S Q(select)
+            client: 1 2 C E(no) ZI C ZI
+            ended: 1 Completed 0, 2 Completed 0"#]],
+        |play| {
+            let first = [parse("", "select"), bind("", ""), execute("")].concat();
+            let second = [parse("", "deny"), bind("", ""), execute(""), sync()].concat();
+            play.client_sends(&[first, second, query("select")].concat());
+            play.upstream_sends(&[empty(b'1'), empty(b'2'), complete(), error("syntax error")].concat());
+            play.upstream_sends(&[ready('I'), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn what_an_error_skips_is_known_to_be_skipped() {
+    check(
+        expect![[r#"
+            upstream: P(s|select) B E E S
+            client: 1 E(bad value) ZI
+            ended: 1 Skipped 0, 2 Skipped 0"#]],
+        |play| {
+            let segment = [parse("s", "select"), bind("", "s"), execute(""), execute(""), sync()].concat();
+            play.client_sends(&segment);
+            play.upstream_sends(&[empty(b'1'), error("bad value"), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn after_an_error_the_client_may_send_more_before_its_sync() {
+    check(
+        expect![[r#"
+            upstream: P(select) H S Q(select)
+            client: E(bad) ZI C ZI
+            ended: 1 Completed 0"#]],
+        |play| {
+            play.client_sends(&[parse("", "select"), empty(b'H')].concat());
+            play.upstream_sends(&error("bad"));
+            play.client_sends(&[bind("", ""), execute(""), sync(), query("select")].concat());
+            play.upstream_sends(&[ready('I'), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_name_made_in_an_earlier_segment_waits_for_its_confirmation() {
+    check(
+        expect![[r#"
+            upstream: P(s|select) S H B E S
+            client: 1 ZI 2 C ZI
+            ended: 1 Completed 0"#]],
+        |play| {
+            let first = [parse("s", "select"), sync()].concat();
+            play.client_sends(&[first, bind("", "s"), execute(""), sync()].concat());
+            play.upstream_sends(&[empty(b'1'), ready('I')].concat());
+            play.upstream_sends(&[empty(b'2'), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_statement_whose_parse_failed_cannot_be_bound() {
+    check(
+        expect![[r#"
+            upstream: P(s|select) S H P(grille_refused|grille: refused) S
+            client: E(no such table) ZI E(UnknownStatement) ZI
+            ended: "#]],
+        |play| {
+            let first = [parse("s", "select"), sync()].concat();
+            play.client_sends(&[first, bind("", "s"), execute(""), sync()].concat());
+            play.upstream_sends(&[error("no such table"), ready('I')].concat());
+            play.upstream_sends(&[error("syntax error"), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_statement_prepared_in_sql_can_be_bound() {
+    check(
+        expect![[r#"
+            upstream: Q(prepare s) H B E S
+            client: C ZI 2 C ZI
+            ended: 1 Completed 0, 2 Completed 0"#]],
+        |play| {
+            play.client_sends(&[query("prepare s"), bind("", "s"), execute(""), sync()].concat());
+            play.upstream_sends(&[complete(), ready('I')].concat());
+            play.upstream_sends(&[empty(b'2'), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn inspected_rows_are_handed_out_whole() {
+    check(
+        expect![[r#"
+            upstream: Q(select)
+            client: T D(###) D(##) C ZI
+            ended: 1 Completed 2"#]],
+        |play| {
+            play.inspects = true;
+            play.client_sends(&query("select"));
+            play.upstream_sends(&[columns(), row("abc"), row("de"), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn columns_that_the_client_did_not_ask_for_are_asked_for_by_us() {
+    check(
+        expect![[r#"
+            upstream: P(select) B D E S
+            client: 1 2 D(###) C ZI
+            ended: 1 Completed 1"#]],
+        |play| {
+            play.inspects = true;
+            play.client_sends(&[parse("", "select"), bind("", ""), execute(""), sync()].concat());
+            let answers = [empty(b'1'), empty(b'2'), columns(), row("abc"), complete(), ready('I')];
+            play.upstream_sends(&answers.concat());
+        },
+    );
+}
+
+#[test]
+fn columns_the_client_asked_for_once_serve_every_later_run() {
+    check(
+        expect![[r#"
+            upstream: P(s|select) D S B E S
+            client: 1 t T ZI 2 D(###) C ZI
+            ended: 1 Completed 1"#]],
+        |play| {
+            play.inspects = true;
+            play.client_sends(&[parse("s", "select"), describe('S', "s"), sync()].concat());
+            play.upstream_sends(&[empty(b'1'), msg(b't', b"\0\0"), columns(), ready('I')].concat());
+            play.client_sends(&[bind("", "s"), execute(""), sync()].concat());
+            play.upstream_sends(&[empty(b'2'), row("abc"), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_result_over_the_cap_ends_in_an_error_and_the_rest_is_dropped() {
+    check(
+        expect![[r#"
+            upstream: Q(select)
+            client: T D(a) E(cap) ZI
+            ended: 1 Stopped 1"#]],
+        |play| {
+            play.row_cap = Some(1);
+            play.client_sends(&query("select"));
+            let answers = [columns(), row("a"), row("b"), row("c"), complete(), ready('I')];
+            play.upstream_sends(&answers.concat());
+        },
+    );
+}
+
+#[test]
+fn a_cap_of_an_inspected_result_is_kept_too() {
+    check(
+        expect![[r#"
+            upstream: P(select) D B E S
+            client: 1 t T 2 D(#) E(cap) ZI
+            ended: 1 Stopped 1"#]],
+        |play| {
+            play.inspects = true;
+            play.row_cap = Some(1);
+            let segment = [parse("", "select"), describe('S', ""), bind("", ""), execute(""), sync()];
+            play.client_sends(&segment.concat());
+            let described = [empty(b'1'), msg(b't', b"\0\0"), columns(), empty(b'2')].concat();
+            play.upstream_sends(&[described, row("a"), row("b"), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn after_a_change_of_reading_each_statement_waits_for_the_last() {
+    check(
+        expect![[r#"
+            upstream: Q(set client_encoding) H Q(select) H Q(select)
+            client: S C ZI C ZI C ZI
+            ended: 1 Completed 0, 2 Completed 0, 3 Completed 0"#]],
+        |play| {
+            play.client_sends(&[query("set client_encoding"), query("select"), query("select")].concat());
+            assert_eq!(play.relay.client_encoding(), "UTF8");
+            play.upstream_sends(&[parameter("client_encoding", "LATIN1"), complete(), ready('I')].concat());
+            assert_eq!(play.relay.client_encoding(), "LATIN1");
+            play.upstream_sends(&[complete(), ready('I')].concat());
+            play.upstream_sends(&[complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_reading_that_changes_under_statements_already_judged_ends_the_session() {
+    let mut play = Play::new(usize::MAX);
+    play.client_sends(&[query("select"), query("select")].concat());
+    let answers = [parameter("client_encoding", "LATIN1"), complete(), ready('I')].concat();
+    assert_eq!(play.try_upstream_sends(&answers), Err(Violation::SettingUnderWay));
+}
+
+#[test]
+fn a_closed_statement_is_gone() {
+    check(
+        expect![[r#"
+            upstream: P(s|select) S C S H P(grille_refused|grille: refused) S
+            client: 1 ZI 3 ZI E(UnknownStatement) ZI
+            ended: "#]],
+        |play| {
+            play.client_sends(&[parse("s", "select"), sync()].concat());
+            play.upstream_sends(&[empty(b'1'), ready('I')].concat());
+            play.client_sends(&[close('S', "s"), sync(), bind("", "s"), sync()].concat());
+            play.upstream_sends(&[empty(b'3'), ready('I')].concat());
+            play.upstream_sends(&[error("syntax error"), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn messages_outside_the_protocol_end_the_session() {
+    let check = |bytes: &[u8], expected: Violation| {
+        let mut play = Play::new(usize::MAX);
+        assert_eq!(play.try_client_sends(bytes), Err(expected));
+        assert!(play.relay.to_upstream.is_empty());
+    };
+    check(&msg(b'?', b""), Violation::Unexpected { tag: b'?' });
+    check(&msg(b'p', b"secret\0"), Violation::Unexpected { tag: b'p' });
+    check(&msg(b'S', b"x"), Violation::TooLong { tag: b'S', total: 6, limit: 5 });
+    check(&msg(b'Q', b"no zero"), Violation::Malformed { tag: b'Q' });
+    check(&msg(b'Q', b"two\0parts\0"), Violation::Malformed { tag: b'Q' });
+    check(&[b'Q', 0, 0, 0, 3], Violation::BadLength { tag: b'Q', length: 3 });
+    check(&[b'Q', 0x7f, 0xff, 0xff, 0xff], Violation::TooLong { tag: b'Q', total: 1 << 31, limit: 1 << 16 });
+}
+
+#[test]
+fn answers_that_answer_nothing_end_the_session() {
+    let check = |bytes: Vec<u8>| {
+        let mut play = Play::new(usize::MAX);
+        let tag = bytes[0];
+        assert_eq!(play.try_upstream_sends(&bytes), Err(Violation::Unexpected { tag }));
+        assert!(play.relay.to_client.is_empty());
+    };
+    for tag in *b"12CDGHIKRTVWZcdnst" {
+        check(msg(tag, if tag == b'Z' { b"I" } else { b"" }));
+    }
+    let mut play = Play::new(usize::MAX);
+    play.client_sends(&query("select"));
+    assert_eq!(play.try_upstream_sends(&msg(b'H', b"")), Err(Violation::Unexpected { tag: b'H' }));
+}
+
+#[test]
+fn a_function_call_is_refused_and_the_session_lives_on() {
+    check(
+        expect![[r#"
+            upstream: Q(grille: refused) Q(select)
+            client: E(FunctionCall) ZI C ZI
+            ended: 1 Completed 0"#]],
+        |play| {
+            play.client_sends(&[msg(b'F', b"whatever"), query("select")].concat());
+            play.upstream_sends(&[error("syntax error"), ready('I'), complete(), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_stream_of_tiny_messages_waits_at_the_limit() {
+    let mut play = Play::new(usize::MAX);
+    for _ in 0..PENDING_MAX + 100 {
+        play.client_sends(&sync());
+    }
+    assert_eq!(play.relay.pending.len(), PENDING_MAX);
+    play.upstream_sends(&ready('I').repeat(PENDING_MAX));
+    assert_eq!(play.relay.pending.len(), 100);
+}

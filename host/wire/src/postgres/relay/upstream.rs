@@ -1,0 +1,517 @@
+//! The upstream's half: answers matched to what was asked, in order; each state takes the messages that can come in it
+//! and no others.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use grille_core::audit::Outcome;
+use grille_core::{ClientMessage, ExchangeId};
+
+use super::super::frame::{self, Body};
+use super::super::message::{Severity, backend, decode_row_description, put_error, report_fields};
+use super::super::names::Prepared;
+use super::super::{Statement, Violation};
+use super::pending::{Origin, Pending, Running, TransactionStatus};
+use super::{Relay, Response};
+
+/// Longest message from the upstream that is held whole, rows aside: a RowDescription of `COLUMNS_MAX` columns with names
+/// of 63 bytes is about 140 KiB; error texts can quote a statement.
+const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What to do after a message.
+enum Step {
+    /// Look at the next one.
+    Next,
+    /// More bytes are needed.
+    Starved,
+    /// The caller has a word in it.
+    Ask(Response),
+}
+
+/// Whether the client sees a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Yes,
+    No,
+}
+
+impl Relay {
+    /// The next thing from the upstream that the caller has a word in, or none until more bytes have come.
+    ///
+    /// # Errors
+    /// When the upstream breaks the protocol: the session must end.
+    pub fn next_response(&mut self) -> Result<Option<Response>, Violation> {
+        debug_assert_eq!(self.head, 0, "the message at hand was not answered");
+        loop {
+            if let Some(ended) = self.ended.pop_front() {
+                self.release_walked();
+                return Ok(Some(Response::Ended(ended)));
+            }
+            match self.step()? {
+                Step::Next => {}
+                Step::Starved => {
+                    self.release_walked();
+                    return Ok(None);
+                }
+                Step::Ask(response) => return Ok(Some(response)),
+            }
+        }
+    }
+
+    /// The bytes that the last [`Response::Rows`] or [`Response::Report`] is about: whole messages.
+    pub fn head(&self) -> &[u8] {
+        &self.upstream[..self.head]
+    }
+
+    /// The client gets the bytes at hand as they are.
+    pub fn pass(&mut self) {
+        self.walked = std::mem::take(&mut self.head);
+        self.release_walked();
+    }
+
+    /// The client gets `bytes`, whole messages, instead of those at hand.
+    pub fn replace(&mut self, bytes: &[u8]) {
+        let head = std::mem::take(&mut self.head);
+        drop(self.upstream.split_to(head));
+        self.to_client.extend_from_slice(bytes);
+    }
+
+    /// Ends the exchange under way with an error for the client. What the upstream still sends for it, and for the rest of
+    /// its segment, is dropped; the caller cancels it there.
+    pub fn stop(&mut self, message: &ClientMessage) {
+        self.release_walked();
+        let head = std::mem::take(&mut self.head);
+        drop(self.upstream.split_to(head));
+        put_error(&mut self.to_client, Severity::Error, message);
+        self.muted = true;
+        let in_segment = match self.pending.front_mut() {
+            Some(Pending::Query(running)) => {
+                running.stopped = true;
+                false
+            }
+            Some(Pending::Execute(running, _)) => {
+                running.stopped = true;
+                true
+            }
+            _ => false,
+        };
+        if in_segment && !self.pending.iter().any(|pending| matches!(pending, Pending::Sync)) {
+            self.client_skips = true;
+        }
+    }
+
+    /// Every exchange that never ended, for when a connection is lost.
+    pub fn lose_pending(&mut self) -> Vec<super::Ended> {
+        let lost = self.pending.drain(..).filter_map(|pending| match pending {
+            Pending::Query(running) | Pending::Execute(running, _) => Some(running.end(Outcome::Lost)),
+            _ => None,
+        });
+        self.ended.drain(..).chain(lost).collect()
+    }
+
+    fn step(&mut self) -> Result<Step, Violation> {
+        if self.passing > 0 {
+            return Ok(self.pass_partial());
+        }
+        let Some(header) = frame::header(&self.upstream[self.walked..])? else { return Ok(Step::Starved) };
+        if header.tag == backend::DATA_ROW {
+            return self.on_row(header);
+        }
+        if header.total > REPLY_BYTES_MAX {
+            return Err(Violation::TooLong { tag: header.tag, total: header.total, limit: REPLY_BYTES_MAX });
+        }
+        if self.upstream.len() - self.walked < header.total {
+            return Ok(Step::Starved);
+        }
+        match header.tag {
+            backend::ERROR_RESPONSE => self.on_error(header.total),
+            backend::NOTICE_RESPONSE | backend::NOTIFICATION_RESPONSE => Ok(self.on_report(header.total)),
+            backend::PARAMETER_STATUS => self.on_parameter_status(header.total),
+            backend::READY_FOR_QUERY => self.on_ready(header.total),
+            _ => self.on_reply(header),
+        }
+    }
+
+    /// Moves what has arrived of a message that passes whatever it holds.
+    fn pass_partial(&mut self) -> Step {
+        let arrived = self.passing.min(self.upstream.len() - self.walked);
+        if arrived == 0 {
+            return Step::Starved;
+        }
+        self.passing -= arrived;
+        if self.muted {
+            self.drop_next(arrived);
+        } else {
+            self.walked += arrived;
+        }
+        Step::Next
+    }
+
+    fn on_row(&mut self, header: frame::Header) -> Result<Step, Violation> {
+        let muted = self.muted;
+        let running = match self.pending.front_mut() {
+            Some(Pending::Query(running) | Pending::Execute(running, _)) => running,
+            _ => return Err(Violation::Unexpected { tag: header.tag }),
+        };
+        if muted {
+            self.passing = header.total;
+            return Ok(Step::Next);
+        }
+        if running.rows_left() == 0 {
+            let exchange = running.run.exchange;
+            self.release_walked();
+            return Ok(Step::Ask(Response::CapReached { exchange }));
+        }
+        if running.inspects() {
+            return self.on_inspected_rows(header);
+        }
+        running.rows += 1;
+        running.bytes += header.total as u64;
+        self.passing = header.total;
+        Ok(Step::Next)
+    }
+
+    /// Gathers the whole rows that have arrived; never waits for more than the first.
+    fn on_inspected_rows(&mut self, first: frame::Header) -> Result<Step, Violation> {
+        if first.total > self.limits.message_bytes_max {
+            let limit = self.limits.message_bytes_max;
+            return Err(Violation::TooLong { tag: first.tag, total: first.total, limit });
+        }
+        if self.upstream.len() - self.walked < first.total {
+            return Ok(Step::Starved);
+        }
+        self.release_walked();
+        let limit = self.limits.block_bytes_max;
+        let (described, running) = match self.pending.front_mut() {
+            Some(Pending::Query(running)) => (running.fields.clone(), running),
+            Some(Pending::Execute(running, portal)) => (portal.fields(), running),
+            _ => return Err(Violation::Unexpected { tag: first.tag }),
+        };
+        let fields = described.ok_or(Violation::RowsUndescribed)?;
+        let mut left = running.rows_left();
+        let mut end = 0;
+        while left > 0 && (end == 0 || end < limit) {
+            match frame::header(&self.upstream[end..])? {
+                Some(next) if next.tag == backend::DATA_ROW && end + next.total <= self.upstream.len() => {
+                    end += next.total;
+                    running.rows += 1;
+                    left -= 1;
+                }
+                _ => break,
+            }
+        }
+        running.bytes += end as u64;
+        self.head = end;
+        Ok(Step::Ask(Response::Rows { exchange: running.run.exchange, fields }))
+    }
+
+    /// A message that answers the front of the queue.
+    fn on_reply(&mut self, header: frame::Header) -> Result<Step, Violation> {
+        let unexpected = Err(Violation::Unexpected { tag: header.tag });
+        let Some(front) = self.pending.pop_front() else { return unexpected };
+        let shown = match (header.tag, front) {
+            (backend::PARSE_COMPLETE, Pending::Parse(change)) => {
+                self.statements.confirm(&change);
+                Shown::Yes
+            }
+            (backend::BIND_COMPLETE, Pending::Bind(change)) => {
+                self.portals.confirm(&change);
+                Shown::Yes
+            }
+            (backend::CLOSE_COMPLETE, Pending::CloseStatement(change)) => {
+                self.statements.confirm(&change);
+                Shown::Yes
+            }
+            (backend::CLOSE_COMPLETE, Pending::ClosePortal(change)) => {
+                self.portals.confirm(&change);
+                Shown::Yes
+            }
+            (backend::PARAMETER_DESCRIPTION, front @ Pending::Describe { origin, .. }) => {
+                self.pending.push_front(front);
+                shown_to(origin)
+            }
+            (backend::ROW_DESCRIPTION | backend::NO_DATA, Pending::Describe { prepared, origin }) => {
+                self.on_described(header, prepared.as_deref())?;
+                shown_to(origin)
+            }
+            (backend::ROW_DESCRIPTION, Pending::Query(mut running)) => {
+                if running.inspects() {
+                    running.fields = Some(decode_row_description(self.message(header.total))?);
+                }
+                self.pending.push_front(Pending::Query(running));
+                Shown::Yes
+            }
+            (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Query(mut running)) => {
+                self.on_statement_completed(&running.run.statement, running.completed);
+                running.completed += 1;
+                running.fields = None;
+                self.pending.push_front(Pending::Query(running));
+                Shown::Yes
+            }
+            (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Execute(running, _)) => {
+                self.on_statement_completed(&running.run.statement, 0);
+                self.ended.push_back(running.end(Outcome::Completed));
+                Shown::Yes
+            }
+            (backend::PORTAL_SUSPENDED, Pending::Execute(running, _)) => {
+                self.ended.push_back(running.end(Outcome::Suspended));
+                Shown::Yes
+            }
+            (_, front) => {
+                self.pending.push_front(front);
+                return unexpected;
+            }
+        };
+        self.walk(header.total, shown);
+        Ok(Step::Next)
+    }
+
+    fn on_described(
+        &mut self,
+        header: frame::Header,
+        prepared: Option<&Prepared>,
+    ) -> Result<(), Violation> {
+        if let Some(prepared) = prepared {
+            let fields = match header.tag {
+                backend::ROW_DESCRIPTION => decode_row_description(self.message(header.total))?,
+                _ => Arc::from([]),
+            };
+            // A statement's columns cannot change under it: the server refuses to run it then. The first answer stands.
+            let _ = prepared.fields.set(fields);
+        }
+        Ok(())
+    }
+
+    /// What SQL-level PREPARE, DEALLOCATE, DECLARE and CLOSE did to the session's names.
+    fn on_statement_completed(&mut self, statement: &Statement, index: usize) {
+        let Some(action) = statement.actions.get(index) else { return };
+        let of_inner = || {
+            let actions = action.inner.iter().map(|inner| (**inner).clone()).collect();
+            Arc::new(Statement { text: Bytes::new(), actions })
+        };
+        match (action.kind.as_str(), action.names.as_deref()) {
+            ("prepare", Some(name)) => {
+                self.statements.set(name.as_bytes(), Arc::new(Prepared::new(of_inner())));
+            }
+            ("deallocate", Some("*")) => self.statements.clear_confirmed(),
+            ("deallocate", Some(name)) => self.statements.remove(name.as_bytes()),
+            ("discard", _) => {
+                self.statements.clear_confirmed();
+                self.portals.clear_confirmed();
+                self.cursors.clear();
+            }
+            ("declare cursor", Some(name)) => {
+                if self.cursors.len() < super::super::names::NAMES_MAX {
+                    self.cursors.insert(name.into(), of_inner());
+                }
+            }
+            ("close", Some("*")) => self.cursors.clear(),
+            ("close", Some(name)) => {
+                self.cursors.remove(name);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_error(&mut self, total: usize) -> Result<Step, Violation> {
+        let state = sqlstate(self.message(total));
+        let exchange = self.front_exchange();
+        match self.pending.front_mut() {
+            // Not an answer: the server is going away, or says why it cannot go on.
+            None | Some(Pending::Sync) => return Ok(self.on_report(total)),
+            Some(Pending::RefusedQuery(error)) => {
+                let error = error.clone();
+                return Ok(self.substitute(total, &error));
+            }
+            Some(Pending::Query(running)) => {
+                running.failed = running.failed.or(state);
+                running.fields = None;
+            }
+            Some(Pending::Refused(error)) => {
+                let error = error.clone();
+                self.fail_segment(None);
+                return Ok(self.substitute(total, &error));
+            }
+            Some(
+                Pending::Parse(_)
+                | Pending::Bind(_)
+                | Pending::Describe { .. }
+                | Pending::Execute(..)
+                | Pending::CloseStatement(_)
+                | Pending::ClosePortal(_),
+            ) => self.fail_segment(state),
+        }
+        Ok(self.report(total, exchange))
+    }
+
+    /// The server skips everything up to the next Sync: what was written down for it is taken back, the latest first.
+    fn fail_segment(&mut self, state: Option<[u8; 5]>) {
+        let sync = self.pending.iter().position(|pending| matches!(pending, Pending::Sync));
+        let skipped: Vec<Pending> = self.pending.drain(..sync.unwrap_or(self.pending.len())).collect();
+        if sync.is_none() {
+            self.client_skips = true;
+            // What is being judged belongs to the segment as well: the server would skip it.
+            self.held = None;
+        }
+        let mut ended = Vec::new();
+        for (index, pending) in skipped.into_iter().enumerate().rev() {
+            match pending {
+                Pending::Parse(change) | Pending::CloseStatement(change) => self.statements.undo(change),
+                Pending::Bind(change) | Pending::ClosePortal(change) => self.portals.undo(change),
+                Pending::Describe { prepared, .. } => {
+                    if let Some(prepared) = prepared {
+                        prepared.set_described(prepared.fields.get().is_some());
+                    }
+                }
+                Pending::Execute(running, _) | Pending::Query(running) => {
+                    ended.push(end_failed(running, index == 0, state));
+                }
+                Pending::RefusedQuery(_) | Pending::Refused(_) | Pending::Sync => {}
+            }
+        }
+        self.ended.extend(ended.into_iter().rev());
+    }
+
+    fn on_report(&mut self, total: usize) -> Step {
+        let exchange = self.front_exchange();
+        self.report(total, exchange)
+    }
+
+    fn report(&mut self, total: usize, exchange: Option<ExchangeId>) -> Step {
+        if !self.inspects_reports || self.muted {
+            self.walk(total, Shown::Yes);
+            return Step::Next;
+        }
+        self.release_walked();
+        self.head = total;
+        Step::Ask(Response::Report { exchange })
+    }
+
+    fn on_parameter_status(&mut self, total: usize) -> Result<Step, Violation> {
+        let message = Bytes::copy_from_slice(self.message(total));
+        let mut body = Body::of(&message);
+        let (name, value) = (body.string()?, body.string()?);
+        body.end()?;
+        let before = (self.client_encoding.clone(), self.standard_conforming_strings);
+        self.note_parameter(name, value);
+        if before != (self.client_encoding.clone(), self.standard_conforming_strings) {
+            self.lockstep = true;
+            if self.pending.iter().skip(1).any(Pending::was_judged) {
+                return Err(Violation::SettingUnderWay);
+            }
+        }
+        // Parameters are the session's state: a driver must see them even when an exchange was stopped.
+        self.walk(total, Shown::Yes);
+        Ok(Step::Next)
+    }
+
+    fn on_ready(&mut self, total: usize) -> Result<Step, Violation> {
+        let tag = backend::READY_FOR_QUERY;
+        let mut body = Body::of(self.message(total));
+        let status = TransactionStatus::from_byte(body.u8()?).ok_or(Violation::Malformed { tag })?;
+        body.end()?;
+        match self.pending.pop_front() {
+            Some(Pending::Query(running)) => {
+                let outcome = if running.failed.is_some() { Outcome::Failed } else { Outcome::Completed };
+                self.ended.push_back(running.end(outcome));
+            }
+            Some(Pending::RefusedQuery(_) | Pending::Sync) => {}
+            _ => return Err(Violation::Unexpected { tag }),
+        }
+        self.transaction = status;
+        if status == TransactionStatus::Idle {
+            self.portals.clear_confirmed();
+        }
+        self.muted = false;
+        self.walk(total, Shown::Yes);
+        Ok(Step::Next)
+    }
+
+    /// The client gets `instead` in place of the next message.
+    fn substitute(&mut self, total: usize, instead: &[u8]) -> Step {
+        self.release_walked();
+        drop(self.upstream.split_to(total));
+        if !self.muted {
+            self.to_client.extend_from_slice(instead);
+        }
+        Step::Next
+    }
+
+    fn message(&self, total: usize) -> &[u8] {
+        &self.upstream[self.walked..self.walked + total]
+    }
+
+    fn front_exchange(&self) -> Option<ExchangeId> {
+        match self.pending.front() {
+            Some(Pending::Query(running) | Pending::Execute(running, _)) => Some(running.run.exchange),
+            _ => None,
+        }
+    }
+
+    fn walk(&mut self, total: usize, shown: Shown) {
+        let always = matches!(
+            self.upstream[self.walked],
+            backend::PARAMETER_STATUS | backend::READY_FOR_QUERY | backend::NOTIFICATION_RESPONSE
+        );
+        if shown == Shown::No || (self.muted && !always) {
+            self.drop_next(total);
+        } else {
+            self.walked += total;
+        }
+    }
+
+    fn drop_next(&mut self, count: usize) {
+        self.release_walked();
+        drop(self.upstream.split_to(count));
+    }
+
+    /// Hands the bytes walked over to the client, without copying where nothing waits there.
+    fn release_walked(&mut self) {
+        if self.walked == 0 {
+            return;
+        }
+        let walked = self.upstream.split_to(std::mem::take(&mut self.walked));
+        if self.to_client.is_empty() {
+            self.to_client = walked;
+        } else {
+            self.to_client.unsplit(walked);
+        }
+    }
+}
+
+impl Pending {
+    /// Whether a statement's text was read to judge it.
+    fn was_judged(&self) -> bool {
+        match self {
+            Self::Query(_) | Self::Parse(_) | Self::Bind(_) | Self::Execute(..) => true,
+            Self::RefusedQuery(_)
+            | Self::Describe { .. }
+            | Self::CloseStatement(_)
+            | Self::ClosePortal(_)
+            | Self::Refused(_)
+            | Self::Sync => false,
+        }
+    }
+}
+
+fn shown_to(origin: Origin) -> Shown {
+    match origin {
+        Origin::Client => Shown::Yes,
+        Origin::Relay => Shown::No,
+    }
+}
+
+fn end_failed(mut running: Running, is_first: bool, state: Option<[u8; 5]>) -> super::Ended {
+    if is_first {
+        running.failed = state;
+        running.end(Outcome::Failed)
+    } else {
+        running.end(Outcome::Skipped)
+    }
+}
+
+/// The SQLSTATE of an ErrorResponse.
+fn sqlstate(message: &[u8]) -> Option<[u8; 5]> {
+    report_fields(message).find(|(code, _)| *code == b'C').and_then(|(_, text)| text.try_into().ok())
+}
+

@@ -1,0 +1,184 @@
+//! SQL analysis: what a client's statements do, read by PostgreSQL's own grammar (libpg_query, the parser of PostgreSQL 18
+//! taken out of the server).
+//!
+//! [`analyze`] parses a message once. Of each statement, `command` says by an exhaustive list what kind it is and what it
+//! does as a whole; `walk` goes through every field of its tree and gathers what is mentioned anywhere: relations,
+//! functions, columns, writes in CTEs. What the list does not know is refused. [`TextEncoding`] turns a client's bytes
+//! into the text that is analysed.
+//!
+//! No catalogue, no name resolution and no value here: names are reported as the statement writes them. Two consequences
+//! for callers: a view or a function hides what it does, and `search_path` decides what an unqualified name means.
+
+mod command;
+mod encoding;
+mod function;
+mod name;
+mod parse;
+mod text;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use grille_core::action::feature;
+use grille_core::{Action, Effect};
+use pg_query::protobuf::RawStmt;
+
+use command::{Command, Inner};
+use text::Tokens;
+use walk::Mentions;
+
+pub use encoding::{EncodingError, TextEncoding};
+pub use parse::{STACK_BYTES, declare_large_stack};
+
+/// Most bytes of SQL that are analysed in one message. A parse tree takes some hundred times the bytes of its text, so
+/// this also bounds the memory of one analysis (to about a quarter of a gigabyte, held for less than a second).
+pub const SQL_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of [`Action::text`]; the rest is cut and an ellipsis put in its place.
+pub const TEXT_BYTES_MAX: usize = 8 << 10;
+
+/// Why SQL was not understood. Nothing of the message it came in may be sent on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnalyzeError {
+    /// The client's fault: PostgreSQL's grammar does not allow it. The message can quote the statement, literals included:
+    /// it is for the client that wrote it, not for logs.
+    #[error("{message}")]
+    Syntax {
+        /// The parser's message, as the server would word it.
+        message: String,
+        /// Where, in characters from 1, as in the `P` field of an ErrorResponse; where the parser tells.
+        position: Option<usize>,
+    },
+    /// The client's fault: more SQL than is analysed.
+    #[error("the SQL is longer than {SQL_BYTES_MAX} bytes")]
+    TooLong,
+    /// The client's fault: about 48 nested or chained operators, 16 nested sub-selects or 98 chained UNIONs are the most
+    /// that is read. Chains of AND and of OR are not nested, however long.
+    #[error("the statement is nested too deeply")]
+    TooDeep,
+    /// The client's fault: a NUL, at which the server would stop reading.
+    #[error("the SQL contains a NUL byte")]
+    Nul,
+    /// A statement that the grammar allows and Grille does not know.
+    #[error("this kind of statement is not supported")]
+    Unsupported,
+    /// Our fault, or the machine's: no thread or descriptor was to be had, or parser and scanner disagree.
+    #[error("the SQL could not be analysed: {reason}")]
+    Internal {
+        /// What went wrong; tells nothing about the statement.
+        reason: &'static str,
+    },
+}
+
+/// What each statement of `sql` does, in order; nothing for an empty query or one of comments only.
+///
+/// A pure function of the text, under `standard_conforming_strings = on`: the caller refuses statements in sessions where it
+/// is off. Takes some 30 µs for 100 bytes, and up to a second for the longest; parses run one at a time in a process.
+/// Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
+///
+/// # Errors
+/// What is not understood completely is refused, see [`AnalyzeError`].
+pub fn analyze(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(AnalyzeError::TooLong);
+    }
+    if sql.contains('\0') {
+        return Err(AnalyzeError::Nul);
+    }
+    parse::on_large_stack(|| analyze_statements(sql))?
+}
+
+fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
+    let statements = parse::parse(sql)?;
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tokens = Tokens::scan(sql)?;
+    let mut actions = Vec::with_capacity(statements.len());
+    for statement in &statements {
+        actions.push(analyze_statement(statement, &tokens)?);
+    }
+    if let [_, _, ..] = actions[..] {
+        actions.iter_mut().for_each(|action| add_feature(action, feature::MULTIPLE_STATEMENTS));
+    }
+    Ok(actions)
+}
+
+fn analyze_statement(statement: &RawStmt, tokens: &Tokens<'_>) -> Result<Action, AnalyzeError> {
+    let node = statement.stmt.as_deref().and_then(|node| node.node.as_ref());
+    let node = node.ok_or(AnalyzeError::Internal { reason: "a statement has no tree" })?;
+    let text = tokens.statement(statement.stmt_location, statement.stmt_len)?;
+    action(Command::of(node)?, &text)
+}
+
+/// The command as an action, together with what is mentioned anywhere in it.
+fn action(command: Command<'_>, text: &text::Normal) -> Result<Action, AnalyzeError> {
+    let mut action = Action {
+        kind: command.kind,
+        effects: command.effects,
+        objects: command.objects,
+        features: command.features,
+        columns: command.columns,
+        text: text.text.clone(),
+        fingerprint: text.fingerprint,
+        names: command.names,
+        inner: None,
+        setting: command.setting,
+    };
+    match command.inner {
+        Inner::None(node) => absorb_mentions(&mut action, walk::walk(node)?),
+        Inner::Explained(node) => absorb_explained(&mut action, self::action(Command::of(node)?, text)?),
+        Inner::Runs(node) => absorb(&mut action, self::action(Command::of(node)?, text)?),
+    }
+    tidy(&mut action);
+    Ok(action)
+}
+
+fn absorb_mentions(action: &mut Action, mentions: Mentions) {
+    if mentions.selects_into && action.kind == "select" {
+        "select into".clone_into(&mut action.kind);
+    }
+    action.effects |= mentions.effects;
+    action.objects.extend(mentions.objects);
+    action.features.extend(mentions.features);
+    action.columns.extend(mentions.columns);
+}
+
+/// What runs now or under this name later counts as done by the statement.
+fn absorb(action: &mut Action, inner: Action) {
+    // An EXECUTE inside another statement: whoever follows names looks at the statement itself only.
+    if inner.kind == "execute" {
+        action.effects |= Effect::EXECUTE;
+    }
+    action.effects |= inner.effects;
+    action.objects.extend(inner.objects.iter().cloned());
+    action.features.extend(inner.features.iter().copied());
+    action.columns.extend(inner.columns.iter().cloned());
+    action.inner = Some(Box::new(inner));
+}
+
+/// EXPLAIN without ANALYZE runs nothing: it reads statistics of the relations, and it does call functions that are declared
+/// immutable, to fold constants.
+fn absorb_explained(action: &mut Action, inner: Action) {
+    action.objects.extend(inner.objects.iter().cloned().map(command::as_explained));
+    action.features.extend(inner.features.iter().copied().filter(|feature| function::FEATURES.contains(feature)));
+    action.columns.extend(inner.columns.iter().cloned());
+    action.inner = Some(Box::new(inner));
+}
+
+fn add_feature(action: &mut Action, feature: &'static str) {
+    if let Err(at) = action.features.binary_search(&feature) {
+        action.features.insert(at, feature);
+    }
+}
+
+/// Brings lists into the order and uniqueness that [`Action`] promises.
+fn tidy(action: &mut Action) {
+    let mut seen = std::collections::HashSet::with_capacity(action.objects.len());
+    action.objects.retain(|object| seen.insert(object.clone()));
+    action.features.sort_unstable();
+    action.features.dedup();
+    action.columns.sort_unstable();
+    action.columns.dedup();
+}

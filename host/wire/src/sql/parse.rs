@@ -1,0 +1,229 @@
+//! The one door to libpg_query's parser: how much stack it is given, how its errors are read, and that it runs alone.
+//!
+//! Two of its habits need care.
+//!
+//! *Stack.* The C parser watches its own stack, but the tree crosses into Rust as protobuf, and decoding one level of it
+//! takes up to 40 KiB of stack in an optimised build: the 100 levels that the decoder allows need between 2 and 4 MiB,
+//! which is more than a thread has by default. A stack overflow ends the process, so analysis never runs on a stack of
+//! unknown size.
+//!
+//! *Standard error.* While it parses, libpg_query points the process's file descriptor 2 at a pipe of its own and then puts
+//! back what it found there. Two at a time would put back each other's pipe for good. So parses take turns, and what other
+//! threads write to descriptor 2 meanwhile is lost: a program that logs must log to a duplicate of it.
+
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
+use pg_query::protobuf::RawStmt;
+
+use super::AnalyzeError;
+
+/// The stack that [`analyze`](super::analyze) needs, in bytes: four times what the deepest statement was seen to take.
+pub const STACK_BYTES: usize = 16 << 20;
+
+/// Longest SQL in which the place of an ambiguous syntax error is looked for, in bytes: it takes several parses.
+const POSITION_BYTES_MAX: usize = 16 << 10;
+
+static PARSER: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static STACK_IS_LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that the calling thread was made with a stack of [`STACK_BYTES`] or more. [`analyze`](super::analyze) then runs on
+/// it, else on a thread that it starts for the purpose, which costs some 100 µs. To be called first thing on each worker
+/// thread of a runtime; a thread that says so wrongly can be made to overflow its stack.
+pub fn declare_large_stack() {
+    STACK_IS_LARGE.set(true);
+}
+
+/// Does the work where there is stack enough for it.
+pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, AnalyzeError> {
+    if STACK_IS_LARGE.get() {
+        return Ok(work());
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|_| AnalyzeError::Internal { reason: "no thread to be had" })?;
+        thread.join().map_err(|_| AnalyzeError::Internal { reason: "the analysis panicked" })
+    })
+}
+
+/// The statements of `sql`, which holds no NUL.
+pub(crate) fn parse(sql: &str) -> Result<Vec<RawStmt>, AnalyzeError> {
+    pg_parse(sql).map_err(|error| match error {
+        pg_query::Error::Parse(message) => parse_error(sql, message),
+        pg_query::Error::Decode(error) if error.to_string().contains("recursion limit") => AnalyzeError::TooDeep,
+        pg_query::Error::Conversion(_) => AnalyzeError::Nul,
+        pg_query::Error::Decode(_)
+        | pg_query::Error::InvalidJson(_)
+        | pg_query::Error::InvalidPointer
+        | pg_query::Error::Scan(_)
+        | pg_query::Error::IsUtility(_)
+        | pg_query::Error::Split(_) => AnalyzeError::Internal { reason: "the parse tree cannot be read" },
+    })
+}
+
+fn pg_parse(sql: &str) -> Result<Vec<RawStmt>, pg_query::Error> {
+    let _turn = PARSER.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(pg_query::parse(sql, pg_query::ParserOptions::DEFAULT)?.protobuf.stmts)
+}
+
+fn parse_error(sql: &str, message: String) -> AnalyzeError {
+    // Three guards of the parser against depth: of its C stack, of the tree's encoding, of the grammar's own stack.
+    let deep = ["stack depth limit exceeded", "parse tree is nested too deeply", "memory exhausted at or near"];
+    if deep.iter().any(|guard| message.starts_with(guard)) {
+        return AnalyzeError::TooDeep;
+    }
+    if message.starts_with("Failed to open pipe") {
+        return AnalyzeError::Internal { reason: "no file descriptor to be had" };
+    }
+    let position = error_offset(sql, &message).map(|offset| sql[..offset].chars().count() + 1);
+    AnalyzeError::Syntax { message, position }
+}
+
+/// Where the error is, in bytes. The parser knows, but its Rust binding passes on the message only; that ends in the token
+/// at which the parser stopped.
+fn error_offset(sql: &str, message: &str) -> Option<usize> {
+    if message.ends_with(" at end of input") {
+        return Some(sql.len());
+    }
+    let (_, quoted) = message.split_once(" at or near \"")?;
+    let token = quoted.strip_suffix('"').filter(|token| !token.is_empty())?;
+    let places: Vec<usize> = sql.match_indices(token).map(|(at, _)| at).collect();
+    match places[..] {
+        [] => None,
+        [only] => Some(only),
+        [..] if sql.len() > POSITION_BYTES_MAX => None,
+        [..] => first_to_fail(sql, message, token, &places),
+    }
+}
+
+/// The parser reads from left to right and stops at the first error. So a text cut before the error gives another message,
+/// one cut after it the same.
+fn first_to_fail(sql: &str, message: &str, token: &str, places: &[usize]) -> Option<usize> {
+    let fails = |at: usize| {
+        let cut = &sql[..at + token.len()];
+        matches!(pg_parse(cut), Err(pg_query::Error::Parse(same)) if same == message)
+    };
+    let first = places.partition_point(|&at| !fails(at));
+    places.get(first).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `^` in the second argument stands under the first character of the error.
+    fn check(sql: &str, caret: &str, expected: &str) {
+        let expected = AnalyzeError::Syntax {
+            message: expected.to_owned(),
+            position: caret.chars().position(|c| c == '^').map(|at| at + 1),
+        };
+        assert_eq!(parse(sql).expect_err(sql), expected, "{sql}");
+    }
+
+    // The positions are those that PostgreSQL 15 gives.
+    #[test]
+    fn a_syntax_error_has_the_servers_words_and_place() {
+        check("SELEC 1", "^", r#"syntax error at or near "SELEC""#);
+        check("SELECT 1 FROM", "             ^", "syntax error at end of input");
+        check("SELECT a FROM a WHERE", "                     ^", "syntax error at end of input");
+        check("SELECT 'x", "       ^", r#"unterminated quoted string at or near "'x""#);
+        check("SELECT 'ä', 'ö' x y FROM t", "                  ^", r#"syntax error at or near "y""#);
+        check("SELECT a, a a a FROM t", "              ^", r#"syntax error at or near "a""#);
+        check("SELECT '(', (1)) FROM t", "               ^", r#"syntax error at or near ")""#);
+        check("SELECT 1; FROM; SELECT", "          ^", r#"syntax error at or near "FROM""#);
+        check("SELECT $tag$ x", "       ^", r#"unterminated dollar-quoted string at or near "$tag$ x""#);
+        check("/* SELECT", "^", r#"unterminated /* comment at or near "/* SELECT""#);
+        check("SELECT \"\"", "       ^", r#"zero-length delimited identifier at or near """""#);
+    }
+
+    #[test]
+    fn an_error_without_a_token_has_no_place() {
+        check("SELECT * FROM a.b.c.d", "", "improper qualified name (too many dotted names): a.b.c.d");
+    }
+
+    #[test]
+    fn an_ambiguous_error_in_long_sql_has_no_place() {
+        let sql = format!("SELECT {} a a a", "a,".repeat(POSITION_BYTES_MAX));
+        let AnalyzeError::Syntax { position, .. } = parse(&sql).expect_err("not SQL") else {
+            panic!("a syntax error");
+        };
+        assert_eq!(position, None);
+    }
+
+    /// Statements that nest in every way the grammar knows, `n` levels each.
+    fn nested(n: usize) -> Vec<String> {
+        let around = |open: &str, middle: &str, close: &str| {
+            format!("{}{middle}{}", open.repeat(n), close.repeat(n))
+        };
+        vec![
+            format!("SELECT {}", around("1+", "1", "")),
+            format!("SELECT {}", around("(", "1", ")")),
+            format!("SELECT {}", around("a OR ", "a", "")),
+            format!("SELECT {}", around("a AND (b OR ", "a", ")")),
+            format!("SELECT {}", around("NOT ", "a", "")),
+            format!("SELECT {}", around("- ", "a", "")),
+            format!("SELECT {}", around("f(", "a", ")")),
+            format!("SELECT {}", around("ARRAY[", "a", "]")),
+            format!("SELECT {}", around("CASE WHEN ", "a", " THEN b END")),
+            format!("SELECT {}", around("ROW(", "a", ", 1)")),
+            format!("SELECT a{}", around("::text", "", "")),
+            format!("SELECT a{}", around("[1]", "", "")),
+            format!("SELECT a{}", around(" IS NULL", "", "")),
+            format!("SELECT a{}", around(" COLLATE \"C\"", "", "")),
+            around("SELECT (", "SELECT 1", ")"),
+            around("SELECT 1 UNION ALL ", "SELECT 1", ""),
+            around("WITH x AS (", "SELECT 1", ") SELECT 1"),
+            format!("SELECT * FROM {}", around("(SELECT * FROM ", "t", ") x")),
+            format!("SELECT * FROM {}", around("t NATURAL JOIN ", "t", "")),
+            format!("SELECT * FROM {}", around("(t CROSS JOIN ", "t", ")")),
+            format!("EXPLAIN {}", around("(", "SELECT 1", ")")),
+            format!("SELECT {}1", "/*".repeat(n) + &"*/".repeat(n)),
+        ]
+    }
+
+    #[test]
+    fn depth_is_refused_and_never_overflows_half_the_stack() {
+        for n in [20, 47, 48, 49, 97, 100, 300, 1_000, 10_000, 40_000] {
+            for sql in nested(n) {
+                let run = || drop(crate::sql::analyze(&sql));
+                std::thread::scope(|scope| {
+                    let thread = std::thread::Builder::new().stack_size(STACK_BYTES / 2);
+                    let thread = thread.spawn_scoped(scope, || {
+                        declare_large_stack();
+                        run();
+                    });
+                    thread.expect("a thread").join().expect("no panic");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_nests_too_deeply_says_so() {
+        let deep = |sql: &str| matches!(crate::sql::analyze(sql), Err(AnalyzeError::TooDeep));
+        let verdicts = |n: usize| nested(n).iter().filter(|sql| !deep(sql)).cloned().collect::<Vec<_>>();
+        assert_eq!(verdicts(10), nested(10));
+        // Parentheses, OR chains, subscripts and comments do not nest in the tree; the grammar's own stack bounds the first.
+        let shallow = ["SELECT ((", "SELECT a OR", "SELECT a[1]", "EXPLAIN ((", "SELECT /*"];
+        for sql in verdicts(1_000) {
+            assert!(shallow.iter().any(|start| sql.starts_with(start)), "{:.60}", sql);
+        }
+        assert!(deep(&nested(40_000)[1]));
+    }
+
+    #[test]
+    fn a_thread_is_made_where_none_is_large() {
+        let before = std::thread::current().id();
+        let there = on_large_stack(|| std::thread::current().id()).expect("a thread");
+        assert_ne!(before, there);
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let panicked = on_large_stack(|| panic!("on purpose"));
+        assert_eq!(panicked, Err::<(), _>(AnalyzeError::Internal { reason: "the analysis panicked" }));
+    }
+}

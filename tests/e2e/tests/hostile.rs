@@ -1,0 +1,218 @@
+//! Plugins that misbehave while a statement is judged or a result is read: nothing raw gets out, nothing denied gets
+//! through, and a session beside them does not notice.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use grille_e2e::Stage;
+use grille_harness::{policy, sample};
+
+/// Modes of `hostile-policy` under which no statement may run.
+const POLICIES: [&str; 16] = [
+    "deny",
+    "hold",
+    "rewrite",
+    "extension",
+    "unknown-obligation",
+    "bad-obligation",
+    "spin",
+    "allocate",
+    "trap",
+    "fail",
+    "bad-utf8",
+    "giant-reason",
+    "giant-obligations",
+    "spin-in-begin",
+    "trap-in-begin",
+    "fail-in-begin",
+];
+
+/// Modes of `hostile-detector` that a host can notice.
+const DETECTORS: [&str; 17] = [
+    "spin",
+    "allocate",
+    "trap",
+    "fail",
+    "spin-on-canary",
+    "trap-on-canary",
+    "giant-result",
+    "offset-out-of-range",
+    "cell-out-of-range",
+    "unknown-label",
+    "start-after-end",
+    "empty-finding",
+    "score-out-of-range",
+    "reserved-support",
+    "spin-in-begin",
+    "trap-in-begin",
+    "fail-in-begin",
+];
+
+/// Modes of `hostile-masker`.
+const MASKERS: [&str; 16] = [
+    "honest",
+    "spin",
+    "allocate",
+    "trap",
+    "fail",
+    "spin-on-canary",
+    "trap-on-canary",
+    "giant-result",
+    "wrong-cell-count",
+    "no-edits",
+    "unsorted-edits",
+    "repeated-cells",
+    "cell-out-of-range",
+    "offsets-out-of-range",
+    "offsets-descending",
+    "offsets-missing",
+];
+
+/// Modes with which a plugin never gets as far as judging anything.
+const STILLBORN: [&str; 4] =
+    ["spin-in-configure", "allocate-in-configure", "trap-in-configure", "refuse-settings"];
+
+/// In every e-mail address and in every note of the sample.
+const TRIGGER: &str = "mail.example.com";
+
+static STAGE: LazyLock<Stage> = LazyLock::new(|| {
+    Stage::standard(&hostile_policy().expect("guests are built")).expect("the stage is set")
+});
+
+fn hostile_policy() -> anyhow::Result<String> {
+    let mut text = String::new();
+    for mode in POLICIES {
+        let name = format!("policy-{mode}");
+        text.push_str(&role(&name, &format!("policies = [{name:?}]\ndetectors = []")));
+        text.push_str(&plugin(&name, "hostile-policy", mode)?);
+    }
+    for mode in DETECTORS {
+        let name = format!("detector-{mode}");
+        text.push_str(&role(&name, &format!("policies = []\ndetectors = [{name:?}]")));
+        text.push_str(&plugin(&name, "hostile-detector", mode)?);
+    }
+    for mode in MASKERS {
+        let name = format!("masker-{mode}");
+        let treatment = format!("plugin:{name}");
+        let columns = format!("columns = {{ \"public.customers.email\" = {treatment:?} }}");
+        text.push_str(&role(&name, &format!("policies = []\ndetectors = []\n{columns}")));
+        text.push_str(&plugin(&name, "hostile-masker", mode)?);
+    }
+    Ok(text)
+}
+
+fn plugin(name: &str, component: &str, mode: &str) -> anyhow::Result<String> {
+    policy::plugin(name, component, &format!("mode = {mode:?}, trigger = {TRIGGER:?}, size = 5000000"))
+}
+
+fn role(name: &str, chain: &str) -> String {
+    format!(
+        "\n[[role]]\nname = {name:?}\ngroups = [{name:?}]\nupstreams = [\"demo\"]\n\
+         statements = [\"read\", \"session\"]\n{chain}\n\n"
+    )
+}
+
+/// Runs `hostilities` while an honest session asks again and again; each of its answers must be right, and none may wait for
+/// longer than a spinning plugin is given several times over.
+fn beside_an_honest_session(hostilities: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let honest = STAGE.analyst()?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut answers = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                let said = honest.psql_strict("SELECT name, email FROM customers WHERE id = 3")?.ok()?;
+                anyhow::ensure!(said.starts_with("Dagmar ") && !said.contains(TRIGGER), "{said}");
+                anyhow::ensure!(asked.elapsed() < Duration::from_secs(10), "it waited {:?}", asked.elapsed());
+                answers += 1;
+            }
+            Ok(answers)
+        });
+        let outcome = hostilities();
+        over.store(true, Ordering::Relaxed);
+        let answers = watch.join().expect("the honest session does not panic")?;
+        assert!(answers > 0, "the honest session was served");
+        outcome
+    })
+}
+
+#[test]
+fn a_misbehaving_policy_lets_nothing_through() -> anyhow::Result<()> {
+    beside_an_honest_session(|| {
+        for mode in POLICIES {
+            let marker = format!("marker-{mode}");
+            let client = STAGE.member_of(&format!("policy-{mode}"))?;
+            let ran = client.psql(&format!("SELECT '{marker}', email FROM customers LIMIT 1;"))?;
+            assert_eq!(ran.stdout, "", "{mode}: {}", ran.said());
+            assert!(ran.stderr.contains("refused"), "{mode}: {}", ran.stderr);
+            assert!(!STAGE.postgres.log()?.contains(&marker), "{mode}: the upstream was asked");
+            let internals = ["wasm", "unreachable", "trap that was asked", "backtrace"];
+            assert!(!internals.iter().any(|word| ran.stderr.contains(word)), "{mode}: {}", ran.stderr);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_misbehaving_detector_lets_no_value_out() -> anyhow::Result<()> {
+    beside_an_honest_session(|| {
+        for mode in DETECTORS {
+            let client = STAGE.member_of(&format!("detector-{mode}"))?;
+            let ran = client.psql("SELECT id, email, notes, profile FROM customers;\nSELECT 'alive';")?;
+            assert_eq!(sample::canaries_in(&ran.said()), Vec::<String>::new(), "{mode}");
+            assert!(!ran.said().contains(TRIGGER), "{mode}: {}", ran.said());
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_misbehaving_masker_lets_no_value_out() -> anyhow::Result<()> {
+    beside_an_honest_session(|| {
+        for mode in MASKERS {
+            let client = STAGE.member_of(&format!("masker-{mode}"))?;
+            let ran = client.psql("SELECT id, email FROM customers;")?;
+            assert_eq!(sample::canaries_in(&ran.said()), Vec::<String>::new(), "{mode}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn failures_are_counted() -> anyhow::Result<()> {
+    STAGE.member_of("policy-trap")?.psql("SELECT 1;")?;
+    let metrics = STAGE.grille.metrics()?;
+    let counted =
+        metrics.lines().any(|line| line.contains("plugin_failures") && line.contains("policy-trap"));
+    assert!(counted, "{metrics}");
+    Ok(())
+}
+
+#[test]
+fn a_plugin_that_cannot_be_configured_stops_the_start() -> anyhow::Result<()> {
+    for mode in STILLBORN {
+        let chain = "policies = [\"stillborn\"]\ndetectors = []";
+        let text = role("nobody", chain) + &plugin("stillborn", "hostile-policy", mode)?;
+        let error = STAGE.another_grille(&text, "").err().map(|error| format!("{error:#}"));
+        assert!(error.as_ref().is_some_and(|error| error.contains("stillborn")), "{mode}: {error:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reload_with_a_plugin_that_cannot_be_configured_changes_nothing() -> anyhow::Result<()> {
+    let standard = policy::standard(sample::DATABASE)?;
+    let grille = STAGE.another_grille(&standard, "")?;
+    let client = grille.endpoint(sample::DATABASE, &STAGE.provider.token("ada")?);
+    let lines = grille.log()?.lines().count();
+    let stillborn = plugin("stillborn", "hostile-policy", "trap-in-configure")?;
+    grille.rewrite_policy(&(role("nobody", "policies = [\"stillborn\"]\ndetectors = []") + &stillborn))?;
+    grille_harness::wait::until("the refusal in the log", grille_harness::wait::PATIENCE, || {
+        let log = grille.log()?;
+        Ok(log.lines().skip(lines).any(|line| line.contains("stillborn")).then_some(()))
+    })?;
+    assert_eq!(client.psql_strict("SELECT 'as before'")?.ok()?.trim(), "as before");
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Roles and plugins that the demonstration and several tests share, as TOML. Tests that need others write their own.
+
+use crate::workspace;
+
+/// The groups of the roles below, and of the identity provider's clients that are named after them.
+pub const ANALYSTS: &str = "analysts";
+/// See [`ANALYSTS`].
+pub const ENGINEERS: &str = "engineers";
+
+/// One plugin; `settings` is the inside of an inline table.
+///
+/// # Errors
+/// When it is not built.
+pub fn plugin(name: &str, component: &str, settings: &str) -> anyhow::Result<String> {
+    let file = workspace::plugin(component)?;
+    Ok(format!(
+        "[[plugin]]\nname = {name:?}\nfile = {:?}\nsettings = {{ {settings} }}\n\n",
+        file.display().to_string()
+    ))
+}
+
+/// `analyst`, guarded and masked by both plugins, and `engineer`, who may do everything; both on `upstream`. The analyst may
+/// define and drop as far as the role goes, so that refusing it is the plugin's doing.
+///
+/// # Errors
+/// When the plugins are not built.
+pub fn standard(upstream: &str) -> anyhow::Result<String> {
+    guarded_by(upstream, "")
+}
+
+/// The same, with settings for the analyst's guard.
+///
+/// # Errors
+/// When the plugins are not built.
+pub fn guarded_by(upstream: &str, guard: &str) -> anyhow::Result<String> {
+    let roles = format!(
+        r#"
+[[role]]
+name = "analyst"
+groups = [{ANALYSTS:?}]
+upstreams = [{upstream:?}]
+statements = ["read", "write", "define", "transaction", "session", "notify", "lock"]
+policies = ["guard"]
+detectors = ["pii"]
+treatments = {{ EMAIL_ADDRESS = "token", CREDIT_CARD = "keep-last:4", US_SSN = "null", IBAN_CODE = "redact", PHONE_NUMBER = "redact" }}
+
+[[role]]
+name = "engineer"
+groups = [{ENGINEERS:?}]
+upstreams = [{upstream:?}]
+statements = ["read", "write", "define", "grant", "transaction", "session", "maintain", "execute", "notify", "lock"]
+policies = []
+detectors = []
+
+"#
+    );
+    Ok(roles + &plugin("guard", "sql-guard", guard)? + &plugin("pii", "pii", "")?)
+}

@@ -1,0 +1,51 @@
+//! The steps of `cargo xtask demo` and `cargo xtask bench`. The story itself is told by `demo` of grille-harness.
+
+use anyhow::Result;
+
+use crate::plugins::{self, Selection};
+use crate::steps::Step;
+use crate::{install, process};
+
+/// Who watches the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person, for whom it waits.
+    Person,
+    /// Nobody: it fails unless each step of the story was seen.
+    Check,
+}
+
+/// The steps of the demo.
+pub(crate) fn demo_steps(audience: Audience) -> Vec<Step> {
+    let mut steps = prepare();
+    steps.push(Step::new("demo", move || tell(audience)));
+    steps
+}
+
+/// The steps of the benchmarks.
+pub(crate) fn bench_steps() -> Vec<Step> {
+    let mut steps = prepare();
+    steps.push(Step::new("criterion", || {
+        process::run(&mut process::cargo(["bench", "--package", "grille-bench"]))
+    }));
+    steps
+}
+
+fn prepare() -> Vec<Step> {
+    vec![
+        Step::new("install", || install::host().and_then(|()| install::services())),
+        Step::new("plugins", || plugins::build(&Selection::All)),
+        Step::new("build", || process::run(&mut process::cargo(["build", "--package", "grille"]))),
+    ]
+}
+
+fn tell(audience: Audience) -> Result<()> {
+    let mut demo = process::cargo(["run", "--package", "grille-harness", "--bin", "demo", "--"]);
+    match audience {
+        Audience::Person => {}
+        Audience::Check => {
+            demo.arg("--check");
+        }
+    }
+    process::run(&mut demo)
+}

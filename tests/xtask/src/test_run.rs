@@ -1,0 +1,87 @@
+//! The steps of `cargo xtask test`, the cheapest first, so that a slip is told within minutes.
+
+use anyhow::Result;
+
+use crate::plugins::{self, Selection};
+use crate::steps::Step;
+use crate::{dependencies, fuzz, install, layout, process};
+
+const ROOT_WORKSPACE: &str = ".";
+
+/// How much is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything.
+    Full,
+    /// Without fuzzing and without the drivers' own test suites.
+    Quick,
+}
+
+/// The steps of a test run.
+pub(crate) fn steps(extent: Extent) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("install", || install::host().and_then(|()| install::services())),
+        Step::new("format", format),
+        Step::new("plugins", || plugins::build(&Selection::All)),
+        Step::new("lint", lint),
+        Step::new("plugin tests", test_plugins),
+        Step::new("build", || process::run(&mut process::cargo(["build", "--workspace", "--bins"]))),
+        Step::new("tests", || process::run(&mut process::cargo(["test", "--workspace"]))),
+        Step::new("docs", document),
+        Step::new("dependencies", dependencies::check),
+        Step::skippable("advisories", dependencies::check_advisories),
+    ];
+    match extent {
+        Extent::Quick => {}
+        Extent::Full => {
+            steps.push(Step::new("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN)));
+            steps.push(Step::new("driver suites", driver_suites));
+        }
+    }
+    steps
+}
+
+/// All workspaces, the root's first.
+fn workspaces() -> impl Iterator<Item = &'static str> {
+    std::iter::once(ROOT_WORKSPACE).chain(layout::NATIVE_WORKSPACES)
+}
+
+fn format() -> Result<()> {
+    for workspace in workspaces().chain([layout::FUZZ_CRATE]) {
+        run_in(workspace, ["fmt", "--all", "--check"])?;
+    }
+    Ok(())
+}
+
+/// Also the step that refuses a lock file which does not fit its manifests.
+fn lint() -> Result<()> {
+    for workspace in workspaces() {
+        let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        run_in(workspace, clippy)?;
+    }
+    Ok(())
+}
+
+fn test_plugins() -> Result<()> {
+    for workspace in layout::NATIVE_WORKSPACES {
+        run_in(workspace, ["test", "--workspace"])?;
+    }
+    Ok(())
+}
+
+fn document() -> Result<()> {
+    process::run(process::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
+}
+
+/// Real drivers' own test suites, through Grille and without it, compared.
+fn driver_suites() -> Result<()> {
+    process::run(&mut process::cargo(["run", "--package", "grille-harness", "--bin", "driver-suite"]))
+}
+
+fn run_in<const N: usize>(workspace: &str, arguments: [&str; N]) -> Result<()> {
+    let mut cargo = process::cargo(arguments);
+    if workspace != ROOT_WORKSPACE {
+        cargo.current_dir(layout::root().join(workspace));
+    }
+    process::run(&mut cargo)
+}
