@@ -92,8 +92,8 @@ fn cache_directory(config: &Config) -> Option<PathBuf> {
     let named = config.cache_directory.clone();
     named
         .or_else(|| from("CACHE_DIRECTORY", ""))
-        .or_else(|| from("XDG_CACHE_HOME", "grille"))
-        .or_else(|| from("HOME", ".cache/grille"))
+        .or_else(|| from("XDG_CACHE_HOME", "grille/compiled"))
+        .or_else(|| from("HOME", ".cache/grille/compiled"))
 }
 
 fn no_cache_directory() -> Problem {

@@ -62,7 +62,8 @@ impl ColumnEvidence {
         Self { texts: 0, labels }
     }
 
-    /// Takes a block of the column into account: how many texts of it are not empty, and what was found in which text.
+    /// Takes a block of the column into account: how many texts of it are not empty, and what was found in which text
+    /// (`finding.cell` tells the block's texts apart).
     /// Observe a whole block before asking what [counts](Self::counts), so that its first values profit from its last.
     pub fn observe<'t>(&mut self, texts: u64, found: impl IntoIterator<Item = (&'t str, &'t Finding)>) {
         self.texts += texts;

@@ -247,4 +247,15 @@ mod tests {
         let compiling = compiling_engine().expect("it starts");
         assert_eq!(compatibility(&running), compatibility(&compiling));
     }
+
+    #[test]
+    fn the_default_limits_fit_a_machine() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let settings = EngineSettings {
+            cache_directory: directory.path().join("cache"),
+            compiler: Compiler::InProcess,
+            limits: Limits::default(),
+        };
+        Engine::new(settings).expect("the address space is there");
+    }
 }

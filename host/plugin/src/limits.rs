@@ -5,8 +5,8 @@ use std::time::Duration;
 /// What a plugin may use. The defaults suit detectors and policies in compiled languages with room to spare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest time one call of a plugin may take, wall clock, rounded up to [`TICK`]. A policy answers in microseconds and
-    /// a detector reads a full block of [`BLOCK_BYTES_MAX`] in some 20 ms; a quarter of a second leaves room for
+    /// Longest time one call of a plugin may take, wall clock, rounded up to 5 ms. A policy answers in microseconds and
+    /// a detector reads the largest text of 1 MiB in some 20 ms; a quarter of a second leaves room for
     /// interpreted languages and a busy machine, and is still short enough that a plugin that never answers is
     /// noticed by nobody but its own statement.
     pub deadline: Duration,
@@ -15,11 +15,12 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Most elements of one table. Tables hold function references: a Go program has some thousands.
     pub table_elements: usize,
-    /// Most instances alive at once, over all plugins and exchanges. Each has 4 GiB of address space reserved (not memory),
-    /// so that bounds checks cost nothing: 1,000 of them take 4 TiB of the 128 TiB there are.
+    /// Most instances alive at once, over all plugins and exchanges. Each may have two memories, for each of
+    /// which 4 GiB of address space (not of memory) are reserved, so that bounds checks cost nothing: 1,000 of them
+    /// take 8 TiB of the 128 TiB there are.
     pub instances: u32,
-    /// Most findings one call may return. A block has at most [`BLOCK_BYTES_MAX`] bytes, and the shortest thing worth
-    /// finding has some ten of them.
+    /// Most findings one call may return. A block has at most 1 MiB, and the shortest thing worth
+    /// finding has some ten bytes.
     pub findings: usize,
     /// Most bytes of new values one call of a masker may return. A masked value is about as long as the value.
     pub edits_bytes: usize,
@@ -82,7 +83,8 @@ pub(crate) const TABLES_MAX: u32 = 4;
 /// Stack of WebAssembly code. It lives on the calling thread, whose own stack is 2 MiB in tokio.
 pub(crate) const STACK_BYTES_MAX: usize = 512 * 1024;
 
-/// Most bytes of text in one block given to a detector. Bounds the time of one call, and so how long its thread is busy.
+/// Most bytes of text in one block of several cells given to a detector. Bounds the time of one call, and so how long its
+/// thread is busy; a single cell may have [`TEXT_BYTES_MAX`].
 pub(crate) const BLOCK_BYTES_MAX: usize = 256 * 1024;
 
 /// Most cells in one block.

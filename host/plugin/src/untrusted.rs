@@ -395,6 +395,8 @@ fn is_shown(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn block() -> CellBlock {
@@ -512,5 +514,57 @@ mod tests {
     fn a_denial_always_has_a_reason() {
         let decision = decide(RawVerdict::Deny("\n".into()), &[]).unwrap();
         assert_eq!(decision.reasons().next().unwrap().text, "no reason was given");
+    }
+
+    fn numbers() -> impl Strategy<Value = u32> {
+        prop_oneof![0_u32..12, any::<u32>()]
+    }
+
+    fn raw_findings() -> impl Strategy<Value = RawFinding> {
+        (numbers(), numbers(), numbers(), numbers(), numbers(), numbers()).prop_map(
+            |(cell, start, end, label, score, support)| RawFinding {
+                cell,
+                start,
+                end,
+                label,
+                score,
+                support,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn findings_that_pass_name_a_part_of_a_text(
+            raw in proptest::collection::vec(raw_findings(), 0..4),
+            cells in proptest::collection::vec("[aé€𝄞]{0,4}", 0..5),
+        ) {
+            let block = CellBlock::of_column(0, cells.iter().map(String::as_str)).unwrap();
+            for one in findings(&raw, &block, 3, 10).unwrap_or_default() {
+                let part = cells[one.cell as usize].get(one.start as usize..one.end as usize);
+                prop_assert!(part.is_some_and(|part| !part.is_empty()));
+                prop_assert!(one.label < 3 && one.score <= SCORE_MAX);
+            }
+        }
+
+        #[test]
+        fn edits_that_pass_have_a_value_for_each_cell(
+            cells in proptest::collection::vec(numbers(), 0..4),
+            offsets in proptest::collection::vec(numbers(), 0..5),
+            data in proptest::collection::vec(any::<u8>(), 0..12),
+            count in 0_usize..4,
+        ) {
+            if let Ok(edits) = edits(RawEdits { cells, offsets, data }, count, 10) {
+                prop_assert_eq!(edits.len(), count);
+                prop_assert!((0..count).all(|cell| edits.value(cell).is_some()));
+            }
+        }
+
+        #[test]
+        fn texts_that_are_shown_are_harmless_and_short(text in any::<String>(), bytes_max in 0_usize..40) {
+            let clean = clean_text(&text, bytes_max);
+            prop_assert!(clean.len() <= bytes_max + '…'.len_utf8());
+            prop_assert!(clean.chars().all(is_shown));
+        }
     }
 }

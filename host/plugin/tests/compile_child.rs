@@ -6,9 +6,9 @@ mod support;
 
 use std::process::ExitCode;
 
-use grille_plugin::{CompileError, Compiler, Component, Engine, EngineSettings, LoadError};
+use grille_plugin::{CompileError, Compiler, Component, LoadError};
 use serde_json::json;
-use support::{action, component, context, metadata, plugin};
+use support::{OwnEngine, action, component, context, metadata, plugin};
 
 const AS_CHILD: &str = "compile-as-child";
 
@@ -23,13 +23,9 @@ fn main() -> ExitCode {
 }
 
 fn compile(bytes: &[u8]) -> Result<Component, LoadError> {
-    let directory = tempfile::tempdir().unwrap();
     let compiler =
         Compiler::Child { program: std::env::current_exe().unwrap(), arguments: vec![AS_CHILD.into()] };
-    let cache_directory = directory.path().join("cache");
-    Engine::new(EngineSettings { cache_directory, compiler, limits: support::limits() })
-        .unwrap()
-        .compile(bytes)
+    OwnEngine::new(compiler, support::limits()).engine.compile(bytes)
 }
 
 fn what_the_child_compiled_runs() {

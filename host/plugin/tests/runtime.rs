@@ -6,18 +6,17 @@ mod support;
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use grille_core::{PluginId, Verdict};
 use grille_plugin::untrusted::{BadOutput, CellBlock};
 use grille_plugin::{
-    ColumnTexts, Compiler, ConfigureError, Detector, Engine, EngineSettings, FailureEvent, LoadError, Masker,
-    Plugin, ResultScanner, UNSCANNED, World,
+    ColumnTexts, Compiler, ConfigureError, Detector, Engine, EngineSettings, FailureEvent, Limits, LoadError,
+    Masker, Plugin, ResultScanner, UNSCANNED, World,
 };
 use serde_json::{Value, json};
 use support::{
-    REPORT_EVERYTHING, action, component, context, described, detector_metadata, engine, fields, metadata,
-    plugin,
+    OwnEngine, REPORT_EVERYTHING, action, component, context, described, detector_metadata, engine, fields,
+    metadata, plugin,
 };
 
 fn load_error(bytes: &[u8]) -> LoadError {
@@ -247,16 +246,19 @@ fn a_plugin_of_another_world_is_refused() {
 
 #[test]
 fn more_instances_than_there_are_slots_are_refused() {
-    let detector = detector("", "alone");
+    let own = OwnEngine::new(Compiler::InProcess, Limits { instances: 3, ..support::limits() });
+    let bytes = component("detector", "", &detector_metadata("alone"));
+    let detector = plugin(&own.engine.compile(&bytes).unwrap(), &json!({})).unwrap();
     let mut alive = vec![];
     let refused = loop {
         match Detector::begin(&detector, &context(), &[]) {
             Ok(instance) => alive.push(instance),
             Err(failure) => break failure.event,
         }
-        assert!(alive.len() < 1000);
     };
-    assert_eq!(refused, FailureEvent::Exhausted);
+    assert_eq!((alive.len(), refused), (3, FailureEvent::Exhausted));
+    alive.pop();
+    Detector::begin(&detector, &context(), &[]).map(|_| ()).expect("a slot is free again");
 }
 
 fn detector(body: &str, evidence: &str) -> Arc<Plugin> {
@@ -432,74 +434,11 @@ fn a_damaged_cache_is_compiled_again() {
 
 #[test]
 fn an_engine_can_end_while_its_plugins_live() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = EngineSettings {
-        cache_directory: directory.path().join("cache"),
-        compiler: Compiler::InProcess,
-        limits: support::limits(),
-    };
-    let own = Engine::new(settings).unwrap();
+    let own = OwnEngine::new(Compiler::InProcess, support::limits());
     let body = format!(r#"(func (export "begin") (param i32) (result i32) {SPIN} (i32.const 16))"#);
     let spinning =
-        plugin(&own.compile(&component("policy", &body, &metadata("policy"))).unwrap(), &json!({})).unwrap();
+        plugin(&own.engine.compile(&component("policy", &body, &metadata("policy"))).unwrap(), &json!({}))
+            .unwrap();
     drop(own);
     assert_eq!(spinning.decide(&context(), &action(), &[]).unwrap_err().event, FailureEvent::Deadline);
-}
-
-/// Not a test of speed: prints what one small scan costs, for a look with `--nocapture`.
-#[test]
-fn what_an_exchange_costs() {
-    let detector = detector(REPORT_EVERYTHING, "alone");
-    let columns = [column(0, &["4111 1111 1111 1111"])];
-    let one = || {
-        let mut scanner = ResultScanner::new(&[Arc::clone(&detector)], context(), fields(["a"]));
-        assert_eq!(scanner.scan(&columns).unwrap().len(), 1);
-    };
-    (0..100).for_each(|_| one());
-    let begun = Instant::now();
-    (0..1000).for_each(|_| one());
-    println!("one exchange: {:?}", begun.elapsed() / 1000);
-    assert!(begun.elapsed() > Duration::ZERO);
-}
-
-#[test]
-fn zz_measure() {
-    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/plugins/pii.wasm")).unwrap();
-    let t = Instant::now();
-    let c = engine().compile(&bytes).unwrap();
-    println!("compile pii {:?}", t.elapsed());
-    let t = Instant::now();
-    let p = plugin(&c, &json!({})).unwrap();
-    println!("configure pii {:?}", t.elapsed());
-    let columns = [column(0, &["alice@example.com"])];
-    let one = || {
-        let mut scanner = ResultScanner::new(&[Arc::clone(&p)], context(), fields(["a"]));
-        assert_eq!(scanner.scan(&columns).unwrap().len(), 1);
-    };
-    (0..100).for_each(|_| one());
-    let begun = Instant::now();
-    (0..1000).for_each(|_| one());
-    println!("pii one exchange: {:?}", begun.elapsed() / 1000);
-    let mut scanner = ResultScanner::new(&[Arc::clone(&p)], context(), fields(["a"]));
-    let begun = Instant::now();
-    (0..1000).for_each(|_| drop(scanner.scan(&columns)));
-    println!("pii further block: {:?}", begun.elapsed() / 1000);
-    let t: Vec<String> = (0..1000).map(|n| format!("user{n}@example.com")).collect();
-    let t: Vec<&str> = t.iter().map(String::as_str).collect();
-    let columns = [column(0, &t)];
-    let begun = Instant::now();
-    (0..100).for_each(|_| drop(scanner.scan(&columns)));
-    println!("pii 1000 cells: {:?}", begun.elapsed() / 100);
-    let g = engine()
-        .compile(
-            &std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/plugins/sql-guard.wasm"))
-                .unwrap(),
-        )
-        .unwrap();
-    println!("guard pure {}", g.is_pure());
-    let g = plugin(&g, &json!({})).unwrap();
-    let begun = Instant::now();
-    (0..1000).for_each(|_| drop(g.decide(&context(), &action(), &[]).unwrap()));
-    println!("guard decide: {:?}", begun.elapsed() / 1000);
-    println!("{:?}", g.decide(&context(), &action(), &[]));
 }

@@ -108,7 +108,7 @@ fn one_refused_statement_refuses_its_message() -> anyhow::Result<()> {
     raw.log_in(sample::DATABASE, &STAGE.analyst()?.password)?;
     let answer = raw.query("INSERT INTO ledger VALUES ('bundled'); DROP TABLE keep; SELECT 1")?;
     assert_eq!(tags(&answer), "EZ");
-    assert_eq!((entries("bundled")?, upstream_saw("'bundled'")?), (0, false));
+    assert_eq!((entries("bundled")?, upstream_saw("('bundled')")?), (0, false));
     assert_eq!(tags(&raw.query("SELECT 1")?), "TDCZ");
     Ok(())
 }

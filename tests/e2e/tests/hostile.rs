@@ -99,8 +99,19 @@ fn hostile_policy() -> anyhow::Result<String> {
         text.push_str(&role(&name, &format!("policies = []\ndetectors = []\n{columns}")));
         text.push_str(&plugin(&name, "hostile-masker", mode)?);
     }
+    for (component, mode) in WELL_BEHAVED {
+        let chain = match component {
+            "hostile-policy" => format!("policies = [{mode:?}]\ndetectors = []"),
+            _ => format!("policies = []\ndetectors = [{mode:?}]"),
+        };
+        text.push_str(&role(mode, &chain));
+        text.push_str(&plugin(mode, component, mode)?);
+    }
     Ok(text)
 }
+
+/// Nothing that a host could notice: with these the checks below must see what they look for.
+const WELL_BEHAVED: [(&str, &str); 2] = [("hostile-policy", "allow"), ("hostile-detector", "blind")];
 
 fn plugin(name: &str, component: &str, mode: &str) -> anyhow::Result<String> {
     policy::plugin(name, component, &format!("mode = {mode:?}, trigger = {TRIGGER:?}, size = 5000000"))
@@ -178,6 +189,17 @@ fn a_misbehaving_masker_lets_no_value_out() -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+#[test]
+fn what_these_tests_look_for_would_be_seen() -> anyhow::Result<()> {
+    for (_, mode) in WELL_BEHAVED {
+        let ran =
+            STAGE.member_of(mode)?.psql(&format!("SELECT 'marker-{mode}', email FROM customers LIMIT 1;"))?;
+        assert!(!sample::canaries_in(&ran.stdout).is_empty(), "{mode}: {}", ran.said());
+        assert!(STAGE.postgres.log()?.contains(&format!("marker-{mode}")), "{mode}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Grille {
             fixed.push_str(&upstream(name, endpoint, scratch.path())?);
         }
         let config = write_config(scratch.path(), &fixed, options.policy)?;
-        let mut serve = Command::new(binary()?);
+        let mut serve = command()?;
         serve.args(["serve", "--config"]).arg(&config);
         let process = Supervised::start(&serve, "grille", scratch.path(), Signal::Terminate)?;
         let mut grille = Self { process, ports, tls, token_key, fixed, scratch };
@@ -163,7 +163,7 @@ impl Grille {
     /// When it cannot be run.
     pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Ran> {
         let config = self.scratch.path().join(CONFIG);
-        let output = Command::new(binary()?).args(arguments).arg("--config").arg(config).output()?;
+        let output = command()?.args(arguments).arg("--config").arg(config).output()?;
         Ok(output.into())
     }
 
@@ -188,11 +188,17 @@ impl Grille {
             process.check_alive()?;
             Ok(http::get(port, "/readyz").is_ok_and(|answer| answer.status == 200).then_some(()))
         })
-        .with_context(|| fs::read_to_string(process.stderr()).unwrap_or_default())
     }
 }
 
 const CONFIG: &str = "grille.toml";
+
+/// The binary with a cache of compiled plugins of its own, kept from test to test.
+fn command() -> anyhow::Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.env("XDG_CACHE_HOME", workspace::target().join("harness/cache"));
+    Ok(command)
+}
 
 /// The binary: `GRILLE_BINARY`, else what cargo builds, once a process.
 fn binary() -> anyhow::Result<PathBuf> {

@@ -171,7 +171,7 @@ fn newest_debian_version(versions: &Path) -> Option<PathBuf> {
 }
 
 /// A command run as a user that PostgreSQL accepts.
-fn as_system_user(program: &Path) -> Command {
+pub fn as_system_user(program: &Path) -> Command {
     if !we_are_root() {
         return Command::new(program);
     }

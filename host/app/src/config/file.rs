@@ -270,7 +270,7 @@ pub(crate) struct Plugin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cache {
     /// Made, for Grille's user alone, if it is not there. By default `$CACHE_DIRECTORY` (as systemd sets it), else
-    /// `grille` in `$XDG_CACHE_HOME`, else `.cache/grille` in `$HOME`. Nothing is lost when it is deleted.
+    /// `grille/compiled` in `$XDG_CACHE_HOME`, else `.cache/grille/compiled` in `$HOME`. Nothing is lost when it is deleted.
     pub(crate) directory: Option<At<PathBuf>>,
 }
 

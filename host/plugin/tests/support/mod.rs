@@ -16,18 +16,26 @@ use grille_plugin::{
 };
 use serde_json::{Value, json};
 
+/// An engine with a directory of its own, which lives as long as it does.
+pub struct OwnEngine {
+    pub engine: Engine,
+    _directory: tempfile::TempDir,
+}
+
+impl OwnEngine {
+    pub fn new(compiler: Compiler, limits: Limits) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache_directory = directory.path().join("cache");
+        let engine =
+            Engine::new(EngineSettings { cache_directory, compiler, limits }).expect("the engine starts");
+        Self { engine, _directory: directory }
+    }
+}
+
 /// One engine for all tests of a binary: its address space is reserved once.
 pub fn engine() -> &'static Engine {
-    static ENGINE: LazyLock<(Engine, tempfile::TempDir)> = LazyLock::new(|| {
-        let directory = tempfile::tempdir().expect("a directory");
-        let settings = EngineSettings {
-            cache_directory: directory.path().join("cache"),
-            compiler: Compiler::InProcess,
-            limits: limits(),
-        };
-        (Engine::new(settings).expect("the engine starts"), directory)
-    });
-    &ENGINE.0
+    static ENGINE: LazyLock<OwnEngine> = LazyLock::new(|| OwnEngine::new(Compiler::InProcess, limits()));
+    &ENGINE.engine
 }
 
 /// Tight limits, so that what exceeds them does so soon.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use grille_core::{ColumnPattern, ExchangeId, ObjectKind, Treatment};
 use grille_plugin::untrusted::{CellBlock, Edits};
-use grille_plugin::{ColumnTexts, FieldInfo, Masker, Plugin, PluginFailure, ResultScanner};
+use grille_plugin::{ColumnTexts, FieldInfo, Masker, Plugin, PluginFailure, ResultScanner, UNSCANNED};
 use grille_wire::postgres::value::{Column, LeafFinding, Masked, Tokenizer};
 use grille_wire::postgres::{Field, Violation, messages, put_row, walk_row};
 use grille_wire::sql::TextEncoding;
@@ -261,7 +261,8 @@ impl Shield {
     }
 
     fn treatment_of(&self, label: &str) -> &Treatment {
-        self.role.role.treatments.get(label).unwrap_or(&self.role.role.default_treatment)
+        let default = &self.role.role.default_treatment;
+        if label == UNSCANNED { closed(default) } else { self.role.role.treatments.get(label).unwrap_or(default) }
     }
 
     fn go_blind(&mut self, failure: &PluginFailure, metrics: &Metrics) {

@@ -8,6 +8,8 @@ mod role;
 mod scope;
 mod visit;
 
+use std::collections::HashSet;
+
 use grille_core::action::feature;
 use grille_core::{Access, Effect, Object, ObjectKind};
 use pg_query::NodeEnum;
@@ -95,7 +97,7 @@ struct Walk {
     /// Other names of columns, and `*`.
     columns: Vec<String>,
     /// Names by which a whole row can be referred to.
-    rows: Vec<String>,
+    rows: HashSet<String>,
     effects: Effect,
     features: Vec<&'static str>,
     selects_into: bool,
@@ -179,7 +181,7 @@ impl Walk {
             "AStar" => self.leave_star(),
             "RangeVar" => self.leave_relation(&frame),
             "Alias" => self.leave_alias(&frame),
-            "ReturningOption" => self.rows.push(frame.string("value").to_owned()),
+            "ReturningOption" => self.name_row(frame.string("value")),
             "ReturningClause" => self.effects |= Effect::READ,
             "ColumnRef" => self.leave_column(&frame),
             "AIndirection" => self.leave_indirection(&frame),
@@ -279,7 +281,7 @@ impl Walk {
         self.references += 1;
         let parts = ["catalogname", "schemaname", "relname"].map(|part| frame.string(part));
         let known_as = frame.list("alias").next().unwrap_or(parts[2]);
-        self.rows.push(known_as.to_owned());
+        self.name_row(known_as);
         let mut relation = Relation {
             name: name::qualified(parts),
             unqualified: parts[1].is_empty().then(|| parts[2].to_owned()),
@@ -306,6 +308,10 @@ impl Walk {
         }
     }
 
+    fn name_row(&mut self, name: &str) {
+        self.rows.insert(name.to_owned());
+    }
+
     fn mention(&mut self, relation: Relation) {
         match self.scopes.last_mut() {
             Some(scope) => scope.mention(relation),
@@ -321,7 +327,7 @@ impl Walk {
         }
         // A function's alias is most often its one column; what it computes from rows has mentioned them.
         if kind != "RangeFunction" {
-            self.rows.push(frame.string("aliasname").to_owned());
+            self.name_row(frame.string("aliasname"));
         }
         self.hand_up(frame.string("aliasname"));
     }
@@ -375,7 +381,7 @@ impl Walk {
     fn leave_lock(&mut self, frame: &Frame) {
         self.effects |= Effect::LOCK;
         if let Some(scope) = self.scopes.last_mut() {
-            scope.lock(frame.list("locked_rels").map(str::to_owned).collect());
+            scope.lock(frame.list("locked_rels"));
         }
     }
 

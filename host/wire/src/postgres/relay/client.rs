@@ -186,12 +186,11 @@ impl Relay {
     }
 
     fn must_wait(&mut self) -> bool {
+        let must = self.pending.len() >= PENDING_MAX || (self.lockstep && self.held.is_some());
         if self.is_idle() {
             self.waits_for_idle = false;
-        } else if self.pending.len() >= PENDING_MAX || (self.lockstep && self.held.is_some()) {
-            if !self.waits_for_idle {
-                self.wait_until_idle();
-            }
+        } else if must && !self.waits_for_idle {
+            self.wait_until_idle();
         }
         self.waits_for_idle
     }

@@ -9,7 +9,7 @@ use grille_core::{ClientMessage, ExchangeId};
 
 use super::super::frame::{self, Body};
 use super::super::message::{Severity, backend, decode_row_description, put_error, report_fields};
-use super::super::names::Prepared;
+use super::super::names::{NAMES_MAX, Prepared};
 use super::super::{Statement, Violation};
 use super::pending::{Origin, Pending, Running, TransactionStatus};
 use super::{Relay, Response};
@@ -300,10 +300,9 @@ impl Relay {
                 self.portals.clear_confirmed();
                 self.cursors.clear();
             }
-            ("declare cursor", Some(name)) => {
-                if self.cursors.len() < super::super::names::NAMES_MAX {
-                    self.cursors.insert(name.into(), of_inner());
-                }
+            // One that is not remembered is taken to read anything.
+            ("declare cursor", Some(name)) if self.cursors.len() < NAMES_MAX => {
+                self.cursors.insert(name.into(), of_inner());
             }
             ("close", Some("*")) => self.cursors.clear(),
             ("close", Some(name)) => {

@@ -1,5 +1,7 @@
 //! Which names of a statement are relations, and which are its own WITH queries.
 
+use std::collections::{HashMap, HashSet};
+
 use grille_core::Access;
 
 /// A relation that a statement names.
@@ -24,20 +26,29 @@ pub(super) struct Relation {
 pub(super) struct Scope {
     /// WITH RECURSIVE: queries see themselves and later ones.
     pub(super) recursive: bool,
-    ctes: Vec<String>,
+    /// How many WITH queries were gone through, and the place of each name's first.
+    ctes: usize,
+    cte_names: HashMap<String, usize>,
     current: Option<usize>,
     relations: Vec<Relation>,
-    /// For each locking clause the names it gives; none means all.
-    locks: Vec<Vec<String>>,
+    lock: Lock,
+}
+
+/// What locking clauses lock.
+#[derive(Debug, Default)]
+struct Lock {
+    all: bool,
+    names: HashSet<String>,
 }
 
 impl Scope {
     pub(super) fn begin_cte(&mut self) {
-        self.current = Some(self.ctes.len());
+        self.current = Some(self.ctes);
     }
 
     pub(super) fn end_cte(&mut self, name: String) {
-        self.ctes.push(name);
+        self.cte_names.entry(name).or_insert(self.ctes);
+        self.ctes += 1;
         self.current = None;
     }
 
@@ -45,34 +56,40 @@ impl Scope {
         self.relations.push(Relation { cte: self.current, ..relation });
     }
 
-    pub(super) fn lock(&mut self, names: Vec<String>) {
-        self.locks.push(names);
+    /// FOR UPDATE OF these names; none means all.
+    pub(super) fn lock<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        let before = self.lock.names.len();
+        self.lock.names.extend(names.map(str::to_owned));
+        self.lock.all |= self.lock.names.len() == before;
     }
 
     /// The relations that are none of the scope's own WITH queries; an outer scope may still account for them.
     pub(super) fn close(mut self) -> Vec<Relation> {
-        for names in std::mem::take(&mut self.locks) {
-            self.apply_lock(&names);
-        }
-        let Self { recursive, ctes, relations, .. } = self;
-        // Without RECURSIVE a query sees those before it: `WITH users AS (SELECT * FROM users) …` reads the table.
-        let visible = |relation: &Relation| match relation.cte {
-            Some(index) if !recursive => ctes.get(..index).unwrap_or_default(),
-            Some(_) | None => &ctes[..],
-        };
+        self.apply_lock();
+        let Self { recursive, cte_names, relations, .. } = self;
         let own = |relation: &Relation| {
-            relation.unqualified.as_ref().is_some_and(|name| visible(relation).contains(name))
+            let at = relation.unqualified.as_ref().and_then(|name| cte_names.get(name));
+            match (at, relation.cte) {
+                (None, _) => false,
+                // Without RECURSIVE a query sees those before it: `WITH users AS (SELECT * FROM users) …` reads the table.
+                (Some(at), Some(standing)) => recursive || *at < standing,
+                (Some(_), None) => true,
+            }
         };
         relations.into_iter().filter(|relation| !own(relation)).collect()
     }
 
-    /// FOR UPDATE goes through sub-selects to the tables under them, so all that are mentioned count, unless names are
-    /// given and found.
-    fn apply_lock(&mut self, names: &[String]) {
+    /// FOR UPDATE goes through sub-selects to the tables under them: where a name is none of a table's, all count.
+    fn apply_lock(&mut self) {
+        let Lock { all, names } = std::mem::take(&mut self.lock);
         let outside = |relation: &&Relation| relation.cte.is_none() && relation.access == Access::Read;
-        let candidates: Vec<Relation> = self.relations.iter().filter(outside).cloned().collect();
-        let found = candidates.iter().any(|relation| names.contains(&relation.known_as));
-        let locked = candidates.into_iter().filter(|relation| !found || names.contains(&relation.known_as));
-        self.relations.extend(locked.map(|relation| Relation { access: Access::Lock, ..relation }));
+        let known: HashSet<&str> =
+            self.relations.iter().filter(outside).map(|relation| relation.known_as.as_str()).collect();
+        let all = all || names.iter().any(|name| !known.contains(name.as_str()));
+        let locked = self.relations.iter().filter(outside);
+        let locked = locked.filter(|relation| all || names.contains(&relation.known_as));
+        let locked: Vec<Relation> =
+            locked.map(|relation| Relation { access: Access::Lock, ..relation.clone() }).collect();
+        self.relations.extend(locked);
     }
 }
