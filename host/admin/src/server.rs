@@ -182,23 +182,36 @@ mod tests {
     #[tokio::test]
     async fn each_page_is_answered() {
         let server = Running::start().await;
-        server.check("GET /healthz", expect![[r#"
+        server
+            .check(
+                "GET /healthz",
+                expect![[r#"
             HTTP/1.1 200 OK
             content-type: text/plain; charset=utf-8
             cache-control: no-store
             connection: close
             content-length: 3
 
-            ok"#]]).await;
-        server.check("GET /readyz", expect![[r#"
+            ok"#]],
+            )
+            .await;
+        server
+            .check(
+                "GET /readyz",
+                expect![[r#"
             HTTP/1.1 200 OK
             content-type: application/json
             cache-control: no-store
             connection: close
             content-length: 28
 
-            {"ready":true,"reasons":[]}"#]]).await;
-        server.check("GET /metrics", expect![[r#"
+            {"ready":true,"reasons":[]}"#]],
+            )
+            .await;
+        server
+            .check(
+                "GET /metrics",
+                expect![[r#"
             HTTP/1.1 200 OK
             content-type: application/openmetrics-text; version=1.0.0; charset=utf-8
             cache-control: no-store
@@ -208,30 +221,45 @@ mod tests {
             # HELP grille_sessions Sessions opened.
             # TYPE grille_sessions counter
             grille_sessions_total 3
-            # EOF"#]]).await;
+            # EOF"#]],
+            )
+            .await;
         server.draining.store(true, Ordering::Relaxed);
-        server.check("GET /readyz?verbose", expect![[r#"
+        server
+            .check(
+                "GET /readyz?verbose",
+                expect![[r#"
             HTTP/1.1 503 Service Unavailable
             content-type: application/json
             cache-control: no-store
             connection: close
             content-length: 44
 
-            {"ready":false,"reasons":["shutting down"]}"#]]).await;
+            {"ready":false,"reasons":["shutting down"]}"#]],
+            )
+            .await;
     }
 
     #[tokio::test]
     async fn anything_else_is_refused() {
         let server = Running::start().await;
-        server.check("GET /", expect![[r#"
+        server
+            .check(
+                "GET /",
+                expect![[r#"
             HTTP/1.1 404 Not Found
             content-type: application/problem+json
             cache-control: no-store
             connection: close
             content-length: 87
 
-            {"title":"Not Found","status":404,"detail":"There is /healthz, /readyz and /metrics."}"#]]).await;
-        server.check("POST /metrics", expect![[r#"
+            {"title":"Not Found","status":404,"detail":"There is /healthz, /readyz and /metrics."}"#]],
+            )
+            .await;
+        server
+            .check(
+                "POST /metrics",
+                expect![[r#"
             HTTP/1.1 405 Method Not Allowed
             content-type: application/problem+json
             cache-control: no-store
@@ -239,15 +267,22 @@ mod tests {
             connection: close
             content-length: 82
 
-            {"title":"Method Not Allowed","status":405,"detail":"Only GET is answered here."}"#]]).await;
-        server.check("GET /healthz/../metrics", expect![[r#"
+            {"title":"Method Not Allowed","status":405,"detail":"Only GET is answered here."}"#]],
+            )
+            .await;
+        server
+            .check(
+                "GET /healthz/../metrics",
+                expect![[r#"
             HTTP/1.1 404 Not Found
             content-type: application/problem+json
             cache-control: no-store
             connection: close
             content-length: 87
 
-            {"title":"Not Found","status":404,"detail":"There is /healthz, /readyz and /metrics."}"#]]).await;
+            {"title":"Not Found","status":404,"detail":"There is /healthz, /readyz and /metrics."}"#]],
+            )
+            .await;
     }
 
     #[tokio::test]

@@ -69,7 +69,13 @@ pub(crate) enum Sessions {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file.
-    #[arg(long = "config", short, value_name = "FILE", env = "GRILLE_CONFIG", default_value = "grille.toml")]
+    #[arg(
+        long = "config",
+        short = 'c',
+        value_name = "FILE",
+        env = "GRILLE_CONFIG",
+        default_value = "grille.toml"
+    )]
     pub(crate) path: PathBuf,
 }
 

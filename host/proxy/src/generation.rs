@@ -132,9 +132,7 @@ pub(crate) enum RoleChoice {
     None,
 }
 
-fn arm_upstream(
-    settings: Arc<UpstreamSettings>,
-) -> Result<(UpstreamName, Arc<Upstream>), GenerationError> {
+fn arm_upstream(settings: Arc<UpstreamSettings>) -> Result<(UpstreamName, Arc<Upstream>), GenerationError> {
     let name = settings.name.clone();
     match Upstream::new(settings) {
         Ok(upstream) => Ok((name, Arc::new(upstream))),
@@ -155,23 +153,25 @@ impl ArmedRole {
         let maskers = masker_names(&role)
             .map(|name| find(&PluginId::new(name)).map(|plugin| (name.to_owned(), plugin)))
             .collect::<Result<HashMap<_, _>, _>>()?;
-        let records =
-            policies.iter().chain(&detectors).chain(maskers.values()).map(|plugin| plugin.record().clone()).collect();
+        let records = policies
+            .iter()
+            .chain(&detectors)
+            .chain(maskers.values())
+            .map(|plugin| plugin.record().clone())
+            .collect();
         Ok(Self { policies, detectors, maskers, records: Arc::new(records), role })
     }
 }
 
 fn masker_names(role: &Role) -> impl Iterator<Item = &str> {
-    role.treatments
-        .values()
-        .chain(role.columns.values())
-        .chain([&role.default_treatment])
-        .filter_map(|treatment| match treatment {
+    role.treatments.values().chain(role.columns.values()).chain([&role.default_treatment]).filter_map(
+        |treatment| match treatment {
             Treatment::Plugin(name) => Some(name.as_str()),
             Treatment::Keep
             | Treatment::Null
             | Treatment::Redact
             | Treatment::KeepLast(_)
             | Treatment::Token => None,
-        })
+        },
+    )
 }

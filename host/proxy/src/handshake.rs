@@ -131,10 +131,7 @@ struct Unencrypted {
 }
 
 /// Reads first packets until one is not about encryption, and starts TLS when asked.
-async fn encrypt(
-    mut tcp: TcpStream,
-    offer: &Offer,
-) -> Result<Option<(Transport, FirstPacket)>, Unencrypted> {
+async fn encrypt(mut tcp: TcpStream, offer: &Offer) -> Result<Option<(Transport, FirstPacket)>, Unencrypted> {
     let mut first = [0];
     if !matches!(tcp.peek(&mut first).await, Ok(1)) {
         return Ok(None);
@@ -178,9 +175,7 @@ async fn encrypt(
 }
 
 /// The first packet within TLS, where encryption can no longer be asked for.
-async fn first_packet_within(
-    mut stream: Transport,
-) -> Result<Option<(Transport, FirstPacket)>, Unencrypted> {
+async fn first_packet_within(mut stream: Transport) -> Result<Option<(Transport, FirstPacket)>, Unencrypted> {
     let message = match read_first_packet(&mut stream).await {
         Ok(packet @ (FirstPacket::Startup(_) | FirstPacket::CancelRequest(_))) => {
             return Ok(Some((stream, packet)));
@@ -229,9 +224,10 @@ async fn authenticate(
     stream.write_all(&out).await?;
     stream.flush().await?;
     let token = read_token(stream).await?;
-    let principal = verifier.verify(&token, SystemTime::now()).await.map_err(|refusal| {
-        Failed::Refused(refusal.client_message(), refusal.fault())
-    })?;
+    let principal = verifier
+        .verify(&token, SystemTime::now())
+        .await
+        .map_err(|refusal| Failed::Refused(refusal.client_message(), refusal.fault()))?;
     Ok((principal, parameters))
 }
 

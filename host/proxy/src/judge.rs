@@ -146,7 +146,9 @@ impl Judge<'_> {
         names: &Relay,
     ) -> Result<Arc<Judged>, Unjudged> {
         let key = TextKey { asker: self.asker.digest, text: &statement.text };
-        if !statement.text.is_empty() && let Some(judged) = self.generation.decisions.statements.get(&key) {
+        if !statement.text.is_empty()
+            && let Some(judged) = self.generation.decisions.statements.get(&key)
+        {
             return Ok(judged);
         }
         self.judge_statement(Arc::clone(statement), names)
@@ -195,9 +197,10 @@ impl Judge<'_> {
         if *own.verdict() == Verdict::Deny {
             return own;
         }
-        self.role.policies.iter().fold(own, |decision, policy| {
-            decision.merge(self.decide_by_policy(policy, action))
-        })
+        self.role
+            .policies
+            .iter()
+            .fold(own, |decision, policy| decision.merge(self.decide_by_policy(policy, action)))
     }
 
     fn decide_by_policy(&self, policy: &Plugin, action: &Action) -> Decision {
@@ -325,20 +328,27 @@ pub(crate) fn refusal(judged: &Judged) -> ClientMessage {
         }
         Verdict::Hold(approval) => ClientMessage::new(
             SqlState::InsufficientPrivilege,
-            format!("refused: the statement needs approval ({}), and approvals are not available yet", approval.reason),
+            format!(
+                "refused: the statement needs approval ({}), and approvals are not available yet",
+                approval.reason
+            ),
         )
         .hint("Ask an operator to run it, or to change the policy."),
         Verdict::Rewrite(_) => ClientMessage::new(
             SqlState::FeatureNotSupported,
-            format!("refused: a policy asked to rewrite the statement, which is not available yet; {}", reasons()),
+            format!(
+                "refused: a policy asked to rewrite the statement, which is not available yet; {}",
+                reasons()
+            ),
         ),
     }
 }
 
 fn copies(statement: &Statement) -> bool {
-    statement.actions.iter().any(|action| {
-        action.effects.contains(Effect::COPY) || action.has(feature::COPY_STREAM)
-    })
+    statement
+        .actions
+        .iter()
+        .any(|action| action.effects.contains(Effect::COPY) || action.has(feature::COPY_STREAM))
 }
 
 /// Decisions of one generation that may be used again. Gone with it.

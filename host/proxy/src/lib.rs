@@ -20,7 +20,7 @@ mod session;
 pub mod settings;
 mod startup_parameters;
 pub mod tls;
-mod transport;
+pub mod transport;
 pub mod upstream;
 
 pub use generation::{Generation, GenerationError, GenerationParts};

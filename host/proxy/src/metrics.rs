@@ -67,7 +67,11 @@ impl Metrics {
             metrics.connections_refused.clone(),
         );
         grille.register("statements", "Messages judged, by role and verdict", metrics.statements.clone());
-        grille.register("plugin_failures", "Plugin calls that failed closed", metrics.plugin_failures.clone());
+        grille.register(
+            "plugin_failures",
+            "Plugin calls that failed closed",
+            metrics.plugin_failures.clone(),
+        );
         grille.register("treated_values", "Values masked, by label", metrics.treated.clone());
         grille.register("rows", "Rows returned to clients", metrics.rows.clone());
         grille.register(

@@ -296,8 +296,9 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     let role = match generation.role_for(&client.principal, &client.upstream) {
         RoleChoice::Role(role) => role,
         RoleChoice::None => {
-            let message = ClientMessage::new(SqlState::InvalidAuthorization, "none of your groups has a role")
-                .hint("Ask an operator to give one of your groups a role.");
+            let message =
+                ClientMessage::new(SqlState::InvalidAuthorization, "none of your groups has a role")
+                    .hint("Ask an operator to give one of your groups a role.");
             return Err((message, Fault::Client));
         }
         RoleChoice::NotThere => {

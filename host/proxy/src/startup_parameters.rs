@@ -108,9 +108,8 @@ mod tests {
 
     fn check(name: &str, value: &str, expected: Result<&[(&str, &str)], ParameterRefused>) {
         let given = [("user".to_owned(), "ada".to_owned()), (name.to_owned(), value.to_owned())];
-        let expected = expected.map(|vetted| {
-            vetted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>()
-        });
+        let expected = expected
+            .map(|vetted| vetted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>());
         assert_eq!(vet(&given), expected, "{name}={value}");
     }
 
@@ -135,7 +134,9 @@ mod tests {
 
     #[test]
     fn what_changes_meaning_or_identity_is_refused() {
-        for name in ["role", "session_authorization", "standard_conforming_strings", "session_preload_libraries"] {
+        for name in
+            ["role", "session_authorization", "standard_conforming_strings", "session_preload_libraries"]
+        {
             check(name, "x", Err(ParameterRefused::NotAllowed(name.into())));
         }
         check("replication", "database", Err(ParameterRefused::Replication));

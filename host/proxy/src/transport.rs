@@ -8,29 +8,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use crate::upstream::UpstreamStream;
-
 /// A TCP connection with or without TLS.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub enum Transport {
     /// Without.
     Plain(TcpStream),
     /// With, the handshake done.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl From<UpstreamStream> for Transport {
-    fn from(stream: UpstreamStream) -> Self {
-        match stream {
-            UpstreamStream::Plain(stream) => Self::Plain(stream),
-            UpstreamStream::Tls(stream) => Self::Tls(Box::new((*stream).into())),
-        }
-    }
-}
-
 impl Transport {
     /// Whether it is encrypted.
-    pub(crate) fn is_encrypted(&self) -> bool {
+    pub fn is_encrypted(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 }

@@ -82,7 +82,7 @@ fn refusals() -> anyhow::Result<Vec<Refusal>> {
         refusal("unknown key id", signed(Signature::Unknown), "key that its issuer does not publish")?,
         refusal("tampered", tampered(), "the token's signature is wrong")?,
         refusal("no role", claims(&json!({ "groups": ["visitors"] })), "none of your groups has a role")?,
-        refusal("oversized", claims(&json!({ "padding": padding })), "the token is longer than")?,
+        refusal("oversized", claims(&json!({ "padding": padding })), "the token is too large")?,
         refusal("never expires", claims(&json!({ "exp": null })), "the token has no claim `exp`")?,
         refusal("a password", Ok("hunter2".to_owned()), "the token is malformed")?,
     ])

@@ -1,8 +1,8 @@
 // A real OpenID Connect issuer (oidc-provider) on one port, and on a second one what tests do to it: sign any claims with
 // its keys, rotate them, take it off the network. Everything secret is made when it starts or comes with the settings.
 //
-// Settings are JSON in the environment variable IDENTITY_PROVIDER: { port, control_port, audience, clients: [{ id, secret, algorithm,
-// claims }] }.
+// Settings are JSON in the environment variable IDENTITY_PROVIDER:
+// { port, control_port, audience, clients: [{ id, secret, algorithm, claims }] }.
 
 import { createHmac, randomUUID } from "node:crypto";
 import { createServer } from "node:http";

@@ -300,12 +300,14 @@ fn issuers_whose_tokens_could_be_forged_are_refused() {
     check_with(
         "audiences = [\"grille\"]",
         "audiences = [\"grille\"]\nalgorithms = [\"HS256\", \"none\"]",
-        expect!["error: grille.toml:9:15: in `issuer`: unknown variant `HS256`, expected one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`"],
+        expect![[r#"
+            error: grille.toml:9:15: in `issuer`: unknown variant `HS256`, expected one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`"#]],
     );
     check_with(
         "audiences = [\"grille\"]",
         "audiences = [\"grille\"]\noutage = \"25h\"\nleeway = \"1 minute\"",
-        expect![[r#"error: grille.toml:10:10: in `issuer`: `1 minute` is not a length of time: write a whole number and ms, s, m or h, such as "30s""#]],
+        expect![[r#"
+            error: grille.toml:10:10: in `issuer`: `1 minute` is not a length of time: write a whole number and ms, s, m or h, such as "30s""#]],
     );
 }
 

@@ -14,12 +14,12 @@ use grille_core::audit::{
 };
 use grille_core::decision::ReasonSource;
 use grille_core::{
-    ClientMessage, Clearance, CorrelationId, Decision, Effect, ExchangeId, Fault, Permit, SessionId, SqlState,
+    Clearance, ClientMessage, CorrelationId, Decision, Effect, ExchangeId, Fault, Permit, SessionId, SqlState,
 };
 use grille_plugin::SessionContext;
 use grille_wire::postgres::{
-    Ended, Field, Impossible, Limits, Relay, Request, Response, Rows, Run, Severity, Statement, TransactionStatus,
-    Violation, notification, put_error, put_notification,
+    Ended, Field, Impossible, Limits, Relay, Request, Response, Rows, Run, Severity, Statement,
+    TransactionStatus, Violation, notification, put_error, put_notification,
 };
 use grille_wire::sql::TextEncoding;
 use prometheus_client::metrics::counter::Counter;
@@ -32,7 +32,6 @@ use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
 use crate::judge::{Asker, Judge, Judged, Reading, Unjudged, refusal};
 use crate::proxy::Shared;
-use crate::transport::Transport;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
 use report::Reviewer;
@@ -119,15 +118,17 @@ impl End {
                 SqlState::ProgramLimitExceeded,
                 format!("the upstream sent a value over the limit of {limit} bytes for inspected results"),
             ),
-            Self::UpstreamViolation(_) => {
-                ClientMessage::new(SqlState::ConnectionFailure, "the upstream sent what cannot be let through")
-            }
+            Self::UpstreamViolation(_) => ClientMessage::new(
+                SqlState::ConnectionFailure,
+                "the upstream sent what cannot be let through",
+            ),
             Self::RoleWithdrawn => {
                 ClientMessage::new(SqlState::InvalidAuthorization, "your role was withdrawn")
                     .hint("Connect again; if that is refused, ask an operator.")
             }
-            Self::Shutdown => ClientMessage::new(SqlState::AdminShutdown, "Grille is shutting down")
-                .hint("Connect again."),
+            Self::Shutdown => {
+                ClientMessage::new(SqlState::AdminShutdown, "Grille is shutting down").hint("Connect again.")
+            }
             Self::OriginUnknown => ClientMessage::new(
                 SqlState::SystemError,
                 "the origin of the result's columns cannot be told, so nothing of it is let through",
@@ -190,10 +191,8 @@ impl Session {
     /// A session whose client has been told ReadyForQuery.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { id, shared, generation, role, client, upstream, registration, catalog } = parts;
-        let limits = Limits {
-            message_bytes_max: shared.settings.message_bytes_max,
-            block_bytes_max: BLOCK_BYTES_MAX,
-        };
+        let limits =
+            Limits { message_bytes_max: shared.settings.message_bytes_max, block_bytes_max: BLOCK_BYTES_MAX };
         let parameters = upstream.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut relay = Relay::new(limits, parameters);
         relay.feed_upstream(&upstream.leftover);
@@ -216,10 +215,7 @@ impl Session {
             id,
             encoding: TextEncoding::new(relay.client_encoding()),
             catalog,
-            duplex: Duplex {
-                client: Side::new(client.stream),
-                upstream: Side::new(Transport::from(upstream.stream)),
-            },
+            duplex: Duplex { client: Side::new(client.stream), upstream: Side::new(upstream.stream) },
             relay,
             generation,
             role,
@@ -240,7 +236,13 @@ impl Session {
             session: id.to_string(),
             protocol: "postgres".into(),
             client: client.address.to_string(),
-            application: client.startup.parameter("application_name").unwrap_or_default().chars().take(128).collect(),
+            application: client
+                .startup
+                .parameter("application_name")
+                .unwrap_or_default()
+                .chars()
+                .take(128)
+                .collect(),
             issuer: principal.issuer.clone(),
             principal: principal.subject.clone(),
             principal_kind: principal.kind.to_string(),
@@ -437,9 +439,10 @@ impl Session {
             Ok(recorded) => recorded,
             Err(failure) => {
                 error!(session = %self.id, exchange = exchange.0, error = %failure, "no audit record, so nothing runs");
-                let message = ClientMessage::new(SqlState::SystemError, "refused: the audit trail cannot be written")
-                    .hint("Tell an operator; statements run again once it can.")
-                    .correlated(CorrelationId::new(self.id, exchange));
+                let message =
+                    ClientMessage::new(SqlState::SystemError, "refused: the audit trail cannot be written")
+                        .hint("Tell an operator; statements run again once it can.")
+                        .correlated(CorrelationId::new(self.id, exchange));
                 return self.relay.refuse(&message);
             }
         };
@@ -531,7 +534,8 @@ impl Session {
 
     async fn treat_rows(&mut self, id: ExchangeId, fields: &Arc<[Field]>) -> Result<(), End> {
         let needs_origins = self.shield(id).is_some_and(|shield| shield.needs_origins(fields));
-        if needs_origins && self.catalog.is_stale_for(fields)
+        if needs_origins
+            && self.catalog.is_stale_for(fields)
             && let Err(failure) = self.catalog.refresh().await
         {
             catalog::log_failure(&self.asker.session.upstream, &failure);
@@ -544,11 +548,8 @@ impl Session {
             self.relay.pass();
             return Ok(());
         };
-        let tools = Tools {
-            tokens: &self.shared.tokens,
-            encoding: &self.encoding,
-            metrics: &self.shared.metrics,
-        };
+        let tools =
+            Tools { tokens: &self.shared.tokens, encoding: &self.encoding, metrics: &self.shared.metrics };
         let (rows, catalog) = (self.relay.head(), &self.catalog);
         let treated = block_in_place(|| shield.treat(fields, rows, catalog, &tools));
         match treated.map_err(End::UpstreamViolation)? {
@@ -607,7 +608,9 @@ impl Session {
     }
 
     fn complete(&mut self, ended: Ended) {
-        let Some(index) = self.running.iter().position(|exchange| exchange.id == ended.exchange) else { return };
+        let Some(index) = self.running.iter().position(|exchange| exchange.id == ended.exchange) else {
+            return;
+        };
         let Some(exchange) = self.running.remove(index) else { return };
         if exchange.defines {
             self.catalog.expire();
@@ -677,10 +680,9 @@ fn impossible(why: Impossible) -> ClientMessage {
             "the portal does not exist, or was not opened by Bind",
         )
         .hint("Read a cursor declared in SQL with FETCH."),
-        Impossible::FunctionCall => ClientMessage::new(
-            SqlState::FeatureNotSupported,
-            "the function call message is not supported",
-        )
-        .hint("Call the function with SELECT."),
+        Impossible::FunctionCall => {
+            ClientMessage::new(SqlState::FeatureNotSupported, "the function call message is not supported")
+                .hint("Call the function with SELECT.")
+        }
     }
 }

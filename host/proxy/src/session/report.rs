@@ -49,7 +49,8 @@ impl Reviewer<'_> {
         let mut out = BytesMut::new();
         let mut masked = masked.iter();
         let rewritten = fields.iter().map(|(code, text)| {
-            let text = if TEXTS.contains(code) { masked.next().map_or(*text, |text| text.as_bytes()) } else { text };
+            let text =
+                if TEXTS.contains(code) { masked.next().map_or(*text, |text| text.as_bytes()) } else { text };
             (*code, text)
         });
         put_report(&mut out, message, rewritten);

@@ -262,7 +262,11 @@ impl Shield {
 
     fn treatment_of(&self, label: &str) -> &Treatment {
         let default = &self.role.role.default_treatment;
-        if label == UNSCANNED { closed(default) } else { self.role.role.treatments.get(label).unwrap_or(default) }
+        if label == UNSCANNED {
+            closed(default)
+        } else {
+            self.role.role.treatments.get(label).unwrap_or(default)
+        }
     }
 
     fn go_blind(&mut self, failure: &PluginFailure, metrics: &Metrics) {
@@ -282,21 +286,25 @@ impl Shield {
     ) {
         for texts in &gathered.texts {
             let Mode::Masker(masker, key) = &result.columns[texts.field() as usize].mode else { continue };
-            found.extend((0..texts.len()).filter(|text| !text_at(texts, *text).is_empty()).map(|text| Found {
-                field: texts.field() as usize,
-                text,
-                first_text: gathered.first_of_cell(texts.field() as usize, text),
-                start: 0,
-                end: text_at(texts, text).len(),
-                treatment: Treatment::Plugin(masker.clone()),
-                replacement: None,
-                key: Arc::clone(key),
+            found.extend((0..texts.len()).filter(|text| !text_at(texts, *text).is_empty()).map(|text| {
+                Found {
+                    field: texts.field() as usize,
+                    text,
+                    first_text: gathered.first_of_cell(texts.field() as usize, text),
+                    start: 0,
+                    end: text_at(texts, text).len(),
+                    treatment: Treatment::Plugin(masker.clone()),
+                    replacement: None,
+                    key: Arc::clone(key),
+                }
             }));
         }
         found.sort_by_key(|found| (found.field, found.text, found.start));
         for (name, plugin) in &self.role.maskers {
             let mine: Vec<usize> = (0..found.len())
-                .filter(|index| matches!(&found[*index].treatment, Treatment::Plugin(masker) if masker == name))
+                .filter(
+                    |index| matches!(&found[*index].treatment, Treatment::Plugin(masker) if masker == name),
+                )
                 .collect();
             if mine.is_empty() {
                 continue;
@@ -482,7 +490,8 @@ struct Within<'f> {
 
 impl Gathered {
     fn from_rows(result: &ResultPlan, rows: &[u8], encoding: &TextEncoding) -> Result<Self, Violation> {
-        let mut gathered = Self { texts: Vec::new(), places: Vec::new(), starts: Vec::new(), void: Vec::new() };
+        let mut gathered =
+            Self { texts: Vec::new(), places: Vec::new(), starts: Vec::new(), void: Vec::new() };
         for (index, plan) in result.columns.iter().enumerate() {
             let reads = matches!(plan.mode, Mode::Scan | Mode::Masker(..));
             gathered.places.push(reads.then_some(gathered.texts.len()));

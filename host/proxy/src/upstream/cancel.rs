@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::ConnectError;
-use super::stream::{Route, UpstreamStream};
+use super::stream::Route;
+use crate::transport::Transport;
 
 /// Most bytes read while waiting for the server to close; it has nothing to say.
 const GOODBYE_BYTES_MAX: usize = 1024;
@@ -58,7 +59,7 @@ impl CancelTarget {
 }
 
 /// Servers drop the connection without a word, over TLS often without close_notify: any end is the end.
-async fn closed(stream: &mut UpstreamStream) -> Result<(), ConnectError> {
+async fn closed(stream: &mut Transport) -> Result<(), ConnectError> {
     let mut goodbye = [0; GOODBYE_BYTES_MAX];
     match stream.read(&mut goodbye).await {
         Ok(0) | Err(_) => Ok(()),

@@ -19,8 +19,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::cancel::BackendKey;
 use super::error::ConnectError;
-use super::stream::{Binding, UpstreamStream};
+use super::stream::{Binding, binding};
 use crate::settings::{SecretSource, UpstreamSettings, WeakAuthentication};
+use crate::transport::Transport;
 
 /// Longest message accepted during the log-in, in bytes, its length field included. Real ones have some hundred; an error
 /// with a long context may have a few thousand.
@@ -45,7 +46,7 @@ pub(super) struct LoggedIn {
 
 /// Logs in. Not cancel safe: the connection is of no use after a dropped future.
 pub(super) async fn log_in(
-    stream: &mut UpstreamStream,
+    stream: &mut Transport,
     settings: &UpstreamSettings,
     startup: &[(String, String)],
 ) -> Result<LoggedIn, ConnectError> {
@@ -84,7 +85,7 @@ async fn authenticate(server: &mut Server<'_>, settings: &UpstreamSettings) -> R
         Message::AuthenticationSasl(body) => {
             let offered: Vec<&str> =
                 body.mechanisms().map(Ok).collect().map_err(ConnectError::Undecodable)?;
-            let mechanism = choose_mechanism(&offered, server.stream.binding())?;
+            let mechanism = choose_mechanism(&offered, binding(server.stream))?;
             scram(server, mechanism, settings.password.as_ref()).await
         }
         Message::AuthenticationMd5Password(body) if md5 => {
@@ -214,7 +215,7 @@ fn parameter(body: &ParameterStatusBody) -> Result<(String, String), ConnectErro
 
 /// The server's side of the conversation.
 struct Server<'s> {
-    stream: &'s mut UpstreamStream,
+    stream: &'s mut Transport,
     received: BytesMut,
     /// `messages <= LOGIN_MESSAGES_MAX`
     messages: usize,

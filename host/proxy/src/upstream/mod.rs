@@ -18,12 +18,12 @@ use tokio::time::timeout;
 
 use crate::settings::UpstreamSettings;
 use crate::tls::TlsError;
+use crate::transport::Transport;
 use login::LoggedIn;
 use stream::Route;
 
 pub use cancel::CancelTarget;
 pub use error::ConnectError;
-pub use stream::UpstreamStream;
 pub use token_key::{TOKEN_KEY_BYTES_MIN, load_token_key};
 
 /// A backend, ready to be connected to: its certificates are loaded and its host name is checked.
@@ -37,7 +37,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub struct UpstreamConnection {
     /// The bytes of the connection.
-    pub stream: UpstreamStream,
+    pub stream: Transport,
     /// What the server reported by ParameterStatus, in its order; a name may repeat, the last one counts.
     pub parameters: Vec<(String, String)>,
     /// How to cancel what runs on the connection.

@@ -1,23 +1,21 @@
 //! The way to a backend: name resolution, TCP, SSLRequest, TLS. Nothing is said here beyond that.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::error::ConnectError;
 use crate::settings::{UpstreamSettings, UpstreamTls};
 use crate::tls::{ALPN_POSTGRESQL, TlsError, TrustedRoots, client_config, server_end_point};
+use crate::transport::Transport;
 
 /// Where a backend is and how the connection to it is protected.
 pub(super) struct Route {
@@ -29,14 +27,6 @@ pub(super) struct Route {
 struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
-}
-
-/// The bytes of a connection to an upstream.
-pub enum UpstreamStream {
-    /// Unencrypted, because the configuration says so.
-    Plain(TcpStream),
-    /// Within TLS, the server's certificate verified.
-    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// What a log-in on a connection can be bound to.
@@ -63,7 +53,7 @@ impl Route {
     }
 
     /// Tries each address of the host in the resolver's order. Also says which one it is.
-    pub(super) async fn open(&self) -> Result<(UpstreamStream, SocketAddr), ConnectError> {
+    pub(super) async fn open(&self) -> Result<(Transport, SocketAddr), ConnectError> {
         let addresses =
             lookup_host((self.host.as_str(), self.port)).await.map_err(ConnectError::Unreachable)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
@@ -77,16 +67,16 @@ impl Route {
     }
 
     /// A second connection to the very server of an earlier one.
-    pub(super) async fn open_at(&self, peer: SocketAddr) -> Result<UpstreamStream, ConnectError> {
+    pub(super) async fn open_at(&self, peer: SocketAddr) -> Result<Transport, ConnectError> {
         let tcp = connect_tcp(peer).await.map_err(ConnectError::Unreachable)?;
         self.protect(tcp).await
     }
 
-    async fn protect(&self, mut tcp: TcpStream) -> Result<UpstreamStream, ConnectError> {
-        let Some(tls) = &self.tls else { return Ok(UpstreamStream::Plain(tcp)) };
+    async fn protect(&self, mut tcp: TcpStream) -> Result<Transport, ConnectError> {
+        let Some(tls) = &self.tls else { return Ok(Transport::Plain(tcp)) };
         request_tls(&mut tcp).await?;
         let stream = tls.connector.connect(tls.name.clone(), tcp).await.map_err(ConnectError::Tls)?;
-        Ok(UpstreamStream::Tls(Box::new(stream)))
+        Ok(Transport::Tls(Box::new(stream.into())))
     }
 }
 
@@ -136,76 +126,15 @@ async fn request_tls(tcp: &mut TcpStream) -> Result<(), ConnectError> {
     }
 }
 
-impl UpstreamStream {
-    /// What the log-in is bound to.
-    pub(super) fn binding(&self) -> Binding {
-        match self {
-            Self::Plain(_) => Binding::NoTls,
-            Self::Tls(stream) => stream
-                .get_ref()
-                .1
-                .peer_certificates()
-                .and_then(|chain| server_end_point(chain.first()?))
-                .map_or(Binding::Undefined, Binding::EndPoint),
-        }
-    }
-}
-
-impl fmt::Debug for UpstreamStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "UpstreamStream::Plain",
-            Self::Tls(_) => "UpstreamStream::Tls",
-        })
-    }
-}
-
-impl AsyncRead for UpstreamStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for UpstreamStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+/// What a log-in on the connection is bound to.
+pub(super) fn binding(stream: &Transport) -> Binding {
+    match stream {
+        Transport::Plain(_) => Binding::NoTls,
+        Transport::Tls(stream) => stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| server_end_point(chain.first()?))
+            .map_or(Binding::Undefined, Binding::EndPoint),
     }
 }

@@ -31,9 +31,13 @@ use walk::Mentions;
 pub use encoding::{EncodingError, TextEncoding};
 pub use parse::{STACK_BYTES, declare_large_stack};
 
-/// Most bytes of SQL that are analysed in one message. A parse tree takes some hundred times the bytes of its text, so
-/// this also bounds the memory of one analysis (to about a quarter of a gigabyte, held for less than a second).
+/// Most bytes of SQL that are analysed in one message.
 pub const SQL_BYTES_MAX: usize = 1 << 20;
+
+/// Most tokens of SQL that are analysed in one message. A token can take 2 KB of parse tree, so this bounds the memory of
+/// an analysis to some 400 MB; large ones take turns. An INSERT with as many parameters as the protocol allows (65,535)
+/// has some 150,000 tokens.
+pub const TOKENS_MAX: usize = 200_000;
 
 /// Most bytes of [`Action::text`]; the rest is cut and an ellipsis put in its place.
 pub const TEXT_BYTES_MAX: usize = 8 << 10;
@@ -51,7 +55,7 @@ pub enum AnalyzeError {
         position: Option<usize>,
     },
     /// The client's fault: more SQL than is analysed.
-    #[error("the SQL is longer than {SQL_BYTES_MAX} bytes")]
+    #[error("the SQL is longer than {SQL_BYTES_MAX} bytes or {TOKENS_MAX} tokens")]
     TooLong,
     /// The client's fault: about 48 nested or chained operators, 16 nested sub-selects or 98 chained UNIONs are the most
     /// that is read. Chains of AND and of OR are not nested, however long.
@@ -74,8 +78,8 @@ pub enum AnalyzeError {
 /// What each statement of `sql` does, in order; nothing for an empty query or one of comments only.
 ///
 /// A pure function of the text, under `standard_conforming_strings = on`: the caller refuses statements in sessions where it
-/// is off. Takes some 30 µs for 100 bytes, and up to a second for the longest; parses run one at a time in a process.
-/// Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
+/// is off. It takes some 20 µs for 100 bytes and up to a second for the longest SQL, which is no work for an async worker;
+/// parses take turns in a process. Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
 ///
 /// # Errors
 /// What is not understood completely is refused, see [`AnalyzeError`].
@@ -90,11 +94,13 @@ pub fn analyze(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
 }
 
 fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
-    let statements = parse::parse(sql)?;
-    if statements.is_empty() {
-        return Ok(Vec::new());
+    // The parser's errors are better than the scanner's.
+    let tokens = Tokens::scan(sql).or_else(|error| parse::parse(sql).and(Err(error)))?;
+    if tokens.len() > TOKENS_MAX {
+        return Err(AnalyzeError::TooLong);
     }
-    let tokens = Tokens::scan(sql)?;
+    let _turn = parse::turn(tokens.len());
+    let statements = parse::parse(sql)?;
     let mut actions = Vec::with_capacity(statements.len());
     for statement in &statements {
         actions.push(analyze_statement(statement, &tokens)?);

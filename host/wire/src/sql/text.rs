@@ -40,11 +40,16 @@ pub(crate) struct Normal {
 }
 
 impl<'s> Tokens<'s> {
-    /// Scans SQL that was parsed before.
+    /// Scans SQL, statements' ends and comments included.
     pub(crate) fn scan(sql: &'s str) -> Result<Self, AnalyzeError> {
         // Unlike `scan`, this function of libpg_query leaves standard error alone.
         let tokens = pg_query::scan_tokens(sql).map_err(|_| DISAGREE)?;
         Ok(Self { sql, tokens })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
     }
 
     /// The statement at `location`, in bytes; a `length` of 0 means up to the end.

@@ -33,7 +33,7 @@ pub(super) fn of_relation((kind, field): (&str, &str)) -> Role {
         ("CreateStmt", "relation" | "inh_relations") => Role::Named(Access::Define),
         ("CreateTrigStmt" | "IndexStmt" | "RuleStmt", "relation") => Role::Named(Access::Define),
         ("CreateSeqStmt" | "AlterSeqStmt", "sequence") => Role::Named(Access::Define),
-        ("AlterTableStmt" | "AlterObjectDependsStmt" | "AlterObjectSchemaStmt" | "AlterOwnerStmt", "relation") => {
+        ("AlterTableStmt" | "AlterObjectDependsStmt" | "AlterObjectSchemaStmt", "relation") => {
             Role::Named(Access::Define)
         }
         // ATTACH PARTITION; INHERIT.

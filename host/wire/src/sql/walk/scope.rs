@@ -58,9 +58,9 @@ impl Scope {
 
     /// FOR UPDATE OF these names; none means all.
     pub(super) fn lock<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        let before = self.lock.names.len();
+        let mut names = names.peekable();
+        self.lock.all |= names.peek().is_none();
         self.lock.names.extend(names.map(str::to_owned));
-        self.lock.all |= self.lock.names.len() == before;
     }
 
     /// The relations that are none of the scope's own WITH queries; an outer scope may still account for them.
