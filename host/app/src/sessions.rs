@@ -103,7 +103,7 @@ fn table(listing: &Listing) -> String {
     }
     let turned_away = listing.turned_away.len();
     if turned_away > 0 {
-        let _ = writeln!(text, "\n{turned_away} clients were turned away; --output json shows them");
+        let _ = writeln!(text, "\nclients turned away: {turned_away} (--output json shows them)");
     }
     text
 }

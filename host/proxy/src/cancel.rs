@@ -1,4 +1,5 @@
-//! Our own cancel keys: which session a CancelRequest means. The upstream's keys never leave Grille.
+//! Our own cancel keys: which session a CancelRequest means. The upstream's secrets never leave Grille; its process ids do,
+//! because clients compare them with `pg_backend_pid()` and with the sender of a notification.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ const SECRET_BYTES: usize = 32;
 /// Length of the secrets given to clients that speak 3.0, which knows no other.
 const SECRET_BYTES_3_0: usize = 4;
 
-/// The sessions that may be canceled.
+/// The sessions that may be canceled, by process id. Those of different upstreams can have the same.
 #[derive(Debug, Default)]
 pub(crate) struct CancelRegistry {
-    sessions: Mutex<HashMap<u32, Entry>>,
+    sessions: Mutex<HashMap<u32, Vec<Entry>>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Arc<CancelRegistry>,
-    process: u32,
+    key: CancelKey,
 }
 
 impl CancelRegistry {
@@ -58,27 +59,27 @@ impl CancelRegistry {
         } else {
             random::<SECRET_BYTES_3_0>()?.into()
         };
-        let mut sessions = self.sessions.lock();
-        let process = loop {
-            let process = u32::from_be_bytes(random()?) >> 1;
-            if process != 0 && !sessions.contains_key(&process) {
-                break process;
-            }
-        };
-        sessions.insert(process, Entry { secret: secret.clone(), target });
-        Ok((CancelKey { process, secret }, Registration { registry: Arc::clone(self), process }))
+        let key = CancelKey { process: target.process(), secret: secret.clone() };
+        self.sessions.lock().entry(key.process).or_default().push(Entry { secret, target });
+        Ok((key.clone(), Registration { registry: Arc::clone(self), key }))
     }
 
     /// The session that the key is for.
     pub(crate) fn find(&self, key: &CancelKey) -> Option<CancelTarget> {
         let sessions = self.sessions.lock();
-        let entry = sessions.get(&key.process)?;
-        bool::from(entry.secret.ct_eq(&key.secret)).then(|| entry.target.clone())
+        let meant = sessions.get(&key.process)?.iter().find(|entry| entry.secret.ct_eq(&key.secret).into());
+        meant.map(|entry| entry.target.clone())
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.registry.sessions.lock().remove(&self.process);
+        let mut sessions = self.registry.sessions.lock();
+        if let Some(entries) = sessions.get_mut(&self.key.process) {
+            entries.retain(|entry| entry.secret != self.key.secret);
+            if entries.is_empty() {
+                sessions.remove(&self.key.process);
+            }
+        }
     }
 }

@@ -86,9 +86,9 @@ pub(crate) struct Judged {
 #[derive(Debug)]
 pub(crate) enum Unjudged {
     /// Whatever else happens.
-    Refused(ClientMessage),
+    Refused(Box<ClientMessage>),
     /// It names something that is not known, unless a statement under way makes it known.
-    UnknownName(ClientMessage),
+    UnknownName(Box<ClientMessage>),
 }
 
 impl Judged {
@@ -258,7 +258,7 @@ fn declared(earlier: &[Action], kind: &str, name: &str) -> Option<Arc<Statement>
 fn unknown_prepared(name: &str) -> Unjudged {
     let name: String = name.chars().take(63).collect();
     let message = format!("prepared statement \"{name}\" was not prepared in this session");
-    Unjudged::UnknownName(ClientMessage::new(SqlState::InvalidStatementName, message))
+    Unjudged::UnknownName(Box::new(ClientMessage::new(SqlState::InvalidStatementName, message)))
 }
 
 fn names_something(statement: &Statement) -> bool {
@@ -270,7 +270,7 @@ fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
         let message = "a statement with a backslash is refused while standard_conforming_strings is off";
         let message = ClientMessage::new(SqlState::FeatureNotSupported, message)
             .hint("SET standard_conforming_strings TO on, and write escapes as E'…'.");
-        return Err(Unjudged::Refused(message));
+        return Err(Unjudged::Refused(Box::new(message)));
     }
     let decoded = reading.encoding.decode(text).map_err(|error| unreadable(&error))?;
     let actions = sql::analyze(&decoded).map_err(|error| unparsable(&error))?;
@@ -280,7 +280,7 @@ fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
 fn unreadable(error: &EncodingError) -> Unjudged {
     let message = ClientMessage::new(SqlState::CharacterNotInRepertoire, error.to_string())
         .hint("SET client_encoding TO 'UTF8', or keep such statements to ASCII.");
-    Unjudged::Refused(message)
+    Unjudged::Refused(Box::new(message))
 }
 
 fn unparsable(error: &AnalyzeError) -> Unjudged {
@@ -291,7 +291,7 @@ fn unparsable(error: &AnalyzeError) -> Unjudged {
         AnalyzeError::Unsupported => (SqlState::FeatureNotSupported, None),
         AnalyzeError::Internal { .. } => (SqlState::SystemError, None),
     };
-    Unjudged::Refused(ClientMessage::new(state, error.to_string()).at(position))
+    Unjudged::Refused(Box::new(ClientMessage::new(state, error.to_string()).at(position)))
 }
 
 fn record(action: &Action) -> StatementRecord {

@@ -1,6 +1,6 @@
 //! What the data plane counts. No label holds anything a client chose.
 
-use grille_core::Fault;
+use grille_core::{Fault, GenerationId};
 use grille_plugin::PluginFailure;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) sessions: Gauge,
+    generation: Gauge,
     pub(crate) connections: Counter,
     connections_refused: Family<FaultLabel, Counter>,
     statements: Family<StatementLabels, Counter>,
@@ -49,6 +50,7 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             sessions: Gauge::default(),
+            generation: Gauge::default(),
             connections: Counter::default(),
             connections_refused: Family::default(),
             statements: Family::default(),
@@ -60,6 +62,7 @@ impl Metrics {
         };
         let grille = registry.sub_registry_with_prefix("grille");
         grille.register("sessions", "Sessions open now", metrics.sessions.clone());
+        grille.register("generation", "The active generation's number", metrics.generation.clone());
         grille.register("connections", "Client connections accepted", metrics.connections.clone());
         grille.register(
             "connections_refused",
@@ -80,6 +83,10 @@ impl Metrics {
             metrics.latency_seconds.clone(),
         );
         metrics
+    }
+
+    pub(crate) fn count_generation(&self, id: GenerationId) {
+        self.generation.set(i64::try_from(id.0).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn connection_refused(&self, fault: Fault) {

@@ -100,6 +100,7 @@ impl Control {
     pub fn activate(&self, generation: Generation) {
         let id = generation.id();
         self.shared.generation.store(Arc::new(generation));
+        self.shared.metrics.count_generation(id);
         info!(generation = id.0, "generation active");
     }
 
@@ -129,6 +130,7 @@ impl Proxy {
             tokens: parts.tokens,
             drain: CancellationToken::new(),
         });
+        shared.metrics.count_generation(shared.generation.load().id());
         Ok(Self { shared, listeners, connections, tasks: TaskTracker::new() })
     }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use grille_bench::{STATEMENT, message, one_text_column, row};
 use grille_core::audit::Recorded;
-use grille_core::{Clearance, ExchangeId, Permit, PluginId, Principal, PrincipalKind, RoleName, UpstreamName};
+use grille_core::{
+    Clearance, ExchangeId, Permit, PluginId, Principal, PrincipalKind, RoleName, UpstreamName,
+};
 use grille_plugin::{
-    ColumnTexts, Compiler, Engine, EngineSettings, ExchangeContext, FieldInfo, Limits as PluginLimits, Plugin,
-    ResultScanner, SessionContext,
+    ColumnTexts, Compiler, Engine, EngineSettings, ExchangeContext, FieldInfo, Limits as PluginLimits,
+    Plugin, ResultScanner, SessionContext,
 };
 use grille_wire::postgres::{Limits, Relay, Request, Response, Rows, Run, Statement};
 use grille_wire::sql;
@@ -119,7 +121,10 @@ fn plugins(c: &mut Criterion) {
     let kinds: [(&str, [ColumnTexts; 1]); 3] = [
         ("gate-clears", texts(&|i| format!("plain words without anything {}", "abcdefgh".repeat(9 + i % 2)))),
         ("e-mails", texts(&|i| format!("user{i:06}@example.com"))),
-        ("words-and-numbers", texts(&|i| format!("order {i:07} shipped on 2026-11-22 at 17:04, 12 items, 129.95 paid"))),
+        (
+            "words-and-numbers",
+            texts(&|i| format!("order {i:07} shipped on 2026-11-22 at 17:04, 12 items, 129.95 paid")),
+        ),
     ];
     let mut group = c.benchmark_group("plugin/pii-1000-texts");
     for (name, columns) in &kinds {

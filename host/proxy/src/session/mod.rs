@@ -52,7 +52,7 @@ pub(crate) struct Session {
     role: Arc<ArmedRole>,
     catalog: Arc<Catalog>,
     asker: Asker,
-    encoding: TextEncoding,
+    encoding: Arc<TextEncoding>,
     cancel: CancelTarget,
     exchanges: u64,
     running: VecDeque<Exchange>,
@@ -213,7 +213,7 @@ impl Session {
         };
         Self {
             id,
-            encoding: TextEncoding::new(relay.client_encoding()),
+            encoding: Arc::new(TextEncoding::new(relay.client_encoding())),
             catalog,
             duplex: Duplex { client: Side::new(client.stream), upstream: Side::new(upstream.stream) },
             relay,
@@ -393,7 +393,7 @@ impl Session {
     /// None when names that the statement uses are not settled yet.
     fn judge(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
         if self.encoding.name() != self.relay.client_encoding() {
-            self.encoding = TextEncoding::new(self.relay.client_encoding());
+            self.encoding = Arc::new(TextEncoding::new(self.relay.client_encoding()));
         }
         let exchange = ExchangeId(self.exchanges + 1);
         let judge = Judge {

@@ -4,7 +4,6 @@
 //! Fails closed: what a detector could not look at is treated whole, what a masker could not mask is redacted, a cell that
 //! cannot be read or masked becomes NULL.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,7 +38,7 @@ pub(super) struct Shield {
 /// What the session lends for the treatment of one block.
 pub(super) struct Tools<'t> {
     pub(super) tokens: &'t Tokenizer,
-    pub(super) encoding: &'t TextEncoding,
+    pub(super) encoding: &'t Arc<TextEncoding>,
     pub(super) metrics: &'t Metrics,
 }
 
@@ -154,15 +153,16 @@ impl Shield {
     ) -> Result<Outcome, Violation> {
         let mut result = match self.result.take() {
             Some(result) if Arc::ptr_eq(&result.fields, fields) => result,
-            Some(_) | None => self.plan(fields, catalog),
+            Some(_) | None => self.plan(fields, catalog, tools.encoding),
         };
         let outcome = self.treat_with(&mut result, rows, tools);
         self.result = Some(result);
         outcome
     }
 
-    fn plan(&self, fields: &Arc<[Field]>, catalog: &Catalog) -> ResultPlan {
-        let columns: Vec<ColumnPlan> = fields.iter().map(|field| self.plan_column(field, catalog)).collect();
+    fn plan(&self, fields: &Arc<[Field]>, catalog: &Catalog, encoding: &Arc<TextEncoding>) -> ResultPlan {
+        let columns: Vec<ColumnPlan> =
+            fields.iter().map(|field| self.plan_column(field, catalog, encoding)).collect();
         let scans = columns.iter().any(|column| matches!(column.mode, Mode::Scan));
         let scanner = scans.then(|| {
             let infos = fields.iter().zip(&columns).map(|(field, plan)| FieldInfo {
@@ -179,8 +179,9 @@ impl Shield {
         ResultPlan { fields: Arc::clone(fields), columns, scanner }
     }
 
-    fn plan_column(&self, field: &Field, catalog: &Catalog) -> ColumnPlan {
-        let column = Column::new(field.type_oid, field.typmod, field.format);
+    fn plan_column(&self, field: &Field, catalog: &Catalog, encoding: &Arc<TextEncoding>) -> ColumnPlan {
+        let column =
+            Column::new(field.type_oid, field.typmod, field.format).in_encoding(Arc::clone(encoding));
         let mode = match self.rule_for(field, catalog) {
             Some((Treatment::Keep, _)) => Mode::Pass,
             Some((Treatment::Plugin(masker), key)) if column.is_scanned() => Mode::Masker(masker, key),
@@ -218,7 +219,7 @@ impl Shield {
         rows: &[u8],
         tools: &Tools<'_>,
     ) -> Result<Outcome, Violation> {
-        let gathered = Gathered::from_rows(result, rows, tools.encoding)?;
+        let gathered = Gathered::from_rows(result, rows)?;
         let mut found = self.scan(result, &gathered, tools);
         self.ask_maskers(result, &gathered, &mut found, tools);
         if found.is_empty() && gathered.void.is_empty() && !self.treats_whole(result) {
@@ -388,9 +389,8 @@ impl Shield {
             Mode::Scan | Mode::Masker(..) => return self.treat_found(plan, cell, within.found, tools, out),
         };
         self.count(&key);
-        let Some(readable) = readable(&plan.column, cell, tools.encoding) else { return CellOutcome::Null };
-        let masked = plan.column.treat_whole(&readable, &treatment, tools.tokens, out);
-        finish(masked.ok(), tools.encoding, out)
+        let masked = plan.column.treat_whole(cell, &treatment, tools.tokens, out);
+        outcome(masked.ok())
     }
 
     fn treat_found(
@@ -402,7 +402,6 @@ impl Shield {
         out: &mut Vec<u8>,
     ) -> CellOutcome {
         found.iter().for_each(|found| self.count(&found.key));
-        let Some(readable) = readable(&plan.column, cell, tools.encoding) else { return CellOutcome::Null };
         let first = found[0].first_text;
         let findings: Vec<LeafFinding<'_>> = found
             .iter()
@@ -414,8 +413,8 @@ impl Shield {
                 replacement: found.replacement.as_deref(),
             })
             .collect();
-        let masked = plan.column.replace(&readable, &findings, tools.tokens, out);
-        finish(masked.ok(), tools.encoding, out)
+        let masked = plan.column.replace(cell, &findings, tools.tokens, out);
+        outcome(masked.ok())
     }
 
     fn count(&mut self, key: &Arc<str>) {
@@ -435,31 +434,12 @@ enum CellOutcome {
     Null,
 }
 
-/// What cannot be masked, or not written in the client's encoding, is NULL.
-fn finish(masked: Option<Masked>, encoding: &TextEncoding, out: &mut Vec<u8>) -> CellOutcome {
+/// What cannot be masked is NULL.
+fn outcome(masked: Option<Masked>) -> CellOutcome {
     match masked {
-        Some(Masked::Value) if encoding.is_utf8() || out.is_ascii() => CellOutcome::Value,
-        Some(Masked::Value) => {
-            let encoded = std::str::from_utf8(out).ok().and_then(|text| encoding.encode(text));
-            match encoded {
-                Some(encoded) => {
-                    *out = encoded;
-                    CellOutcome::Value
-                }
-                None => CellOutcome::Null,
-            }
-        }
+        Some(Masked::Value) => CellOutcome::Value,
         Some(Masked::Null) | None => CellOutcome::Null,
     }
-}
-
-/// The cell in UTF-8, which is what the value module reads. None when it cannot be had.
-fn readable<'c>(column: &Column, cell: &'c [u8], encoding: &TextEncoding) -> Option<Cow<'c, [u8]>> {
-    if encoding.is_utf8() || cell.is_ascii() || !column.is_scanned() {
-        return Some(Cow::Borrowed(cell));
-    }
-    let text = encoding.decode(cell).ok()?;
-    Some(Cow::Owned(text.into_owned().into_bytes()))
 }
 
 /// `default_treatment = "keep"` is a choice for findings of labels nobody named; it is none for what could not be judged.
@@ -489,7 +469,7 @@ struct Within<'f> {
 }
 
 impl Gathered {
-    fn from_rows(result: &ResultPlan, rows: &[u8], encoding: &TextEncoding) -> Result<Self, Violation> {
+    fn from_rows(result: &ResultPlan, rows: &[u8]) -> Result<Self, Violation> {
         let mut gathered =
             Self { texts: Vec::new(), places: Vec::new(), starts: Vec::new(), void: Vec::new() };
         for (index, plan) in result.columns.iter().enumerate() {
@@ -503,7 +483,7 @@ impl Gathered {
         for (row, message) in messages(rows).enumerate() {
             walk_row(message, result.columns.len(), |index, cell| {
                 if let Some(place) = gathered.places[index] {
-                    gathered.gather(&result.columns[index].column, place, (index, row), cell, encoding);
+                    gathered.gather(&result.columns[index], place, (index, row), cell);
                 }
             })?;
         }
@@ -511,19 +491,15 @@ impl Gathered {
         Ok(gathered)
     }
 
-    fn gather(
-        &mut self,
-        column: &Column,
-        place: usize,
-        position: (usize, usize),
-        cell: Option<&[u8]>,
-        encoding: &TextEncoding,
-    ) {
+    fn gather(&mut self, plan: &ColumnPlan, place: usize, position: (usize, usize), cell: Option<&[u8]>) {
         let texts = &mut self.texts[place];
         if let Some(cell) = cell {
-            let read = readable(column, cell, encoding)
-                .is_some_and(|cell| column.texts(&cell, &mut |text| texts.push(text)).is_ok());
-            if !read {
+            let mut push = |text: &str| texts.push(text);
+            let read = match plan.mode {
+                Mode::Masker(..) => plan.column.values(cell, &mut push),
+                Mode::Scan | Mode::Pass | Mode::Whole(..) => plan.column.texts(cell, &mut push),
+            };
+            if read.is_err() {
                 // What was read of it counts for nothing: the cell is treated whole.
                 self.void.push(position);
             }

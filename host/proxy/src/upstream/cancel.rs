@@ -38,6 +38,11 @@ impl CancelTarget {
         Self { route, peer, key, deadline }
     }
 
+    /// What the server calls the connection: `pg_backend_pid()`, also named in notifications. No secret.
+    pub fn process(&self) -> u32 {
+        self.key.process_id.cast_unsigned()
+    }
+
     /// Sends a CancelRequest over a connection of its own, protected like the first and to the same address, and waits
     /// until the server has closed it: only then has the signal been sent. Bounded by the connect timeout. Whether anything
     /// was canceled shows on the connection it was meant for.

@@ -171,9 +171,9 @@ impl Scheme {
                 let same = !replaced && self.decode(&bytes).is_some_and(|back| back == text);
                 same.then(|| bytes.into_owned())
             }
-            Self::WhatwgExcept(encoding, other) => {
-                Self::Whatwg(encoding).encode(text).filter(|bytes| !bytes.iter().any(|byte| other.contains(byte)))
-            }
+            Self::WhatwgExcept(encoding, other) => Self::Whatwg(encoding)
+                .encode(text)
+                .filter(|bytes| !bytes.iter().any(|byte| other.contains(byte))),
         }
     }
 }

@@ -157,10 +157,12 @@ mod tests {
         for name in ["pg_read_file", "pg_read_file_v2", "lo_export", "lo_get", "dblink_exec", "pg_ls_dir"] {
             check(name, Some(Special::Dangerous));
         }
-        for name in ["query_to_xml", "query_to_xml_and_xmlschema", "table_to_xmlschema", "ts_stat", "loread"] {
+        for name in ["query_to_xml", "query_to_xml_and_xmlschema", "table_to_xmlschema", "ts_stat", "loread"]
+        {
             check(name, Some(Special::Dangerous));
         }
-        for name in ["pg_sleep", "currval", "lower", "log", "PG_READ_FILE", "my_pg_read_file", "loreader", ""] {
+        for name in ["pg_sleep", "currval", "lower", "log", "PG_READ_FILE", "my_pg_read_file", "loreader", ""]
+        {
             check(name, None);
         }
         check("set_config", Some(Special::SetConfig));

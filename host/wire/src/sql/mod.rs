@@ -168,7 +168,9 @@ fn absorb(action: &mut Action, inner: Action) {
 /// immutable, to fold constants.
 fn absorb_explained(action: &mut Action, inner: Action) {
     action.objects.extend(inner.objects.iter().cloned().map(command::as_explained));
-    action.features.extend(inner.features.iter().copied().filter(|feature| function::FEATURES.contains(feature)));
+    action
+        .features
+        .extend(inner.features.iter().copied().filter(|feature| function::FEATURES.contains(feature)));
     action.columns.extend(inner.columns.iter().cloned());
     action.inner = Some(Box::new(inner));
 }

@@ -1,7 +1,7 @@
 //! Names as the parser gives them, put together so that two different ones never look alike.
 
-use pg_query::protobuf::{Node, ObjectWithArgs, RangeVar, RoleSpec, RoleSpecType, TypeName};
 use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, ObjectWithArgs, RangeVar, RoleSpec, RoleSpecType, TypeName};
 
 /// The parts with dots between them. A part that holds a dot or a quotation mark is quoted, as SQL would have it: the
 /// table `"a.b"` is not the table `b` of the schema `a`.
@@ -65,7 +65,9 @@ pub(crate) fn object(node: &Node) -> String {
         Some(NodeEnum::RoleSpec(spec)) => role(Some(spec)),
         Some(NodeEnum::Integer(number)) => number.ival.to_string(),
         Some(NodeEnum::Float(number)) => number.fval.clone(),
-        Some(NodeEnum::List(parts)) if strings(&parts.items).count() == parts.items.len() => list(&parts.items),
+        Some(NodeEnum::List(parts)) if strings(&parts.items).count() == parts.items.len() => {
+            list(&parts.items)
+        }
         Some(NodeEnum::List(parts)) => parts.items.iter().map(object).collect::<Vec<_>>().join(" "),
         _ => String::new(),
     }

@@ -62,7 +62,9 @@ pub(crate) fn turn(tokens: usize) -> Option<MutexGuard<'static, ()>> {
 pub(crate) fn parse(sql: &str) -> Result<Vec<RawStmt>, AnalyzeError> {
     pg_parse(sql).map_err(|error| match error {
         pg_query::Error::Parse(message) => parse_error(sql, message),
-        pg_query::Error::Decode(error) if error.to_string().contains("recursion limit") => AnalyzeError::TooDeep,
+        pg_query::Error::Decode(error) if error.to_string().contains("recursion limit") => {
+            AnalyzeError::TooDeep
+        }
         pg_query::Error::Conversion(_) => AnalyzeError::Nul,
         pg_query::Error::Decode(_)
         | pg_query::Error::InvalidJson(_)
@@ -80,7 +82,8 @@ fn pg_parse(sql: &str) -> Result<Vec<RawStmt>, pg_query::Error> {
 
 fn parse_error(sql: &str, message: String) -> AnalyzeError {
     // Three guards of the parser against depth: of its C stack, of the tree's encoding, of the grammar's own stack.
-    let deep = ["stack depth limit exceeded", "parse tree is nested too deeply", "memory exhausted at or near"];
+    let deep =
+        ["stack depth limit exceeded", "parse tree is nested too deeply", "memory exhausted at or near"];
     if deep.iter().any(|guard| message.starts_with(guard)) {
         return AnalyzeError::TooDeep;
     }
@@ -165,9 +168,8 @@ mod tests {
 
     /// Statements that nest in every way the grammar knows, `n` levels each.
     fn nested(n: usize) -> Vec<String> {
-        let around = |open: &str, middle: &str, close: &str| {
-            format!("{}{middle}{}", open.repeat(n), close.repeat(n))
-        };
+        let around =
+            |open: &str, middle: &str, close: &str| format!("{}{middle}{}", open.repeat(n), close.repeat(n));
         vec![
             format!("SELECT {}", around("1+", "1", "")),
             format!("SELECT {}", around("(", "1", ")")),
@@ -235,5 +237,24 @@ mod tests {
     fn a_panic_is_an_error() {
         let panicked = on_large_stack(|| panic!("on purpose"));
         assert_eq!(panicked, Err::<(), _>(AnalyzeError::Internal { reason: "the analysis panicked" }));
+    }
+
+    /// What descriptor 2 is while nobody parses.
+    #[cfg(target_os = "linux")]
+    fn standard_error() -> std::path::PathBuf {
+        let _turn = PARSER.lock().unwrap_or_else(PoisonError::into_inner);
+        std::fs::read_link("/proc/self/fd/2").expect("a descriptor 2")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn standard_error_is_what_it_was_after_parsing_on_many_threads() {
+        let before = standard_error();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..500).for_each(|_| drop(parse("SELECT 1"))));
+            }
+        });
+        assert_eq!(standard_error(), before);
     }
 }

@@ -94,8 +94,7 @@ fn reading() {
         expect![[r#"
 
                 nothing
-             -- only a comment
-             ; ; /* another */
+            " -- only a comment\n ; ; /* another */"
                 nothing
             SELECT 1
                 select [read]
@@ -144,7 +143,7 @@ fn reading() {
             SELECT a FROM t WHERE EXISTS (SELECT FROM o WHERE o.x = t.y) AND b IN (SELECT c FROM p)
                 select [read] read:t(relation) read:o(relation) read:p(relation)  .a .b .c .x .y
             SELECT * FROM t TABLESAMPLE bernoulli(1), LATERAL f(t.a) g, ROWS FROM (h(1), i(2)) r
-                select [read] read:t(relation) call:f(function) call:h(function) call:i(function)  .* .a
+                select [read] read:t(relation) call:bernoulli(function) call:f(function) call:h(function) call:i(function)  .* .a
             SELECT xmlelement(name x, a), extract(year FROM b), a AT TIME ZONE 'UTC', substring(c FROM 1), d COLLATE "C" FROM t
                 select [read] call:pg_catalog.extract(function) call:pg_catalog.timezone(function) call:pg_catalog.substring(function) read:t(relation)  .a .b .c .d
             SELECT * FROM XMLTABLE('/a' PASSING doc COLUMNS b int PATH 'c' DEFAULT f(d))
@@ -791,7 +790,7 @@ fn creating() {
             CREATE TRUSTED LANGUAGE l HANDLER h INLINE i VALIDATOR v
                 create language [define] define:l(other) call:h(function) call:i(function) call:v(function)
             CREATE PUBLICATION p FOR TABLE s.t (a, b) WHERE (c > 1), TABLES IN SCHEMA x
-                create publication [define] define:p(other) read:s.t(relation)  .a .b .c
+                create publication [define] define:p(other) read:x(schema) read:s.t(relation)  .a .b .c
             CREATE SUBSCRIPTION s CONNECTION 'password=secret' PUBLICATION p
                 create subscription [define] define:s(other)
         "#]],
@@ -925,6 +924,8 @@ fn altering_and_dropping() {
                 alter table [define grant] define:t(relation)
             ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u (b), INHERIT p
                 alter table [define] define:t(relation) read:u(relation) define:p(relation)  .a .b
+            ALTER TABLE t ADD UNIQUE (a) INCLUDE (b), ADD FOREIGN KEY (c) REFERENCES u ON DELETE SET NULL (d)
+                alter table [define] define:t(relation) read:u(relation)  .a .b .c .d
             ALTER TABLE t ATTACH PARTITION p DEFAULT
                 alter table [define] define:t(relation) define:p(relation)
             ALTER TABLE t RENAME COLUMN ssn TO x
@@ -932,7 +933,7 @@ fn altering_and_dropping() {
             ALTER TABLE t RENAME TO u
                 alter table [define] define:t(relation)
             ALTER TABLE t RENAME CONSTRAINT a TO b
-                alter table [define] define:a(other) define:t(relation)  .a
+                alter table [define] define:a(other) define:t(relation)
             ALTER TABLE t SET SCHEMA s
                 alter table [define] define:s(schema) define:t(relation)
             ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b
@@ -950,11 +951,11 @@ fn altering_and_dropping() {
             ALTER FOREIGN TABLE t OPTIONS (SET x 'y')
                 alter foreign table [define] define:t(relation)
             ALTER SCHEMA a RENAME TO b
-                alter schema [define] define:a(schema)  .a
+                alter schema [define] define:a(schema)
             ALTER SCHEMA a OWNER TO CURRENT_USER
                 alter schema [define grant] define:a(schema) grant:current_user(role)
             ALTER DATABASE d RENAME TO e
-                alter database [define] define:d(database)  .d
+                alter database [define] define:d(database)
             ALTER DATABASE d SET work_mem = '1'
                 alter database [define] define:d(database) set:work_mem(setting)
             ALTER DATABASE d WITH CONNECTION LIMIT 1
@@ -966,7 +967,7 @@ fn altering_and_dropping() {
             ALTER ROLE r PASSWORD 'secret'
                 alter role [define grant] define:r(role)
             ALTER ROLE r RENAME TO q
-                alter role [define] define:r(role)  .r
+                alter role [define grant] define:r(role)
             ALTER ROLE ALL IN DATABASE d SET search_path TO x
                 alter role [define grant] define:d(database) set:search_path(setting)
             ALTER ROLE r RESET ALL
@@ -994,15 +995,17 @@ fn altering_and_dropping() {
             ALTER DOMAIN d ADD CHECK (f(VALUE))
                 alter domain [define] define:d(type) call:f(function)  .value
             ALTER DOMAIN d RENAME CONSTRAINT a TO b
-                alter domain [define] define:d(type)  .a
+                alter domain [define] define:d(type)
             ALTER TRIGGER tr ON t RENAME TO x
-                alter trigger [define] define:tr(other) define:t(relation)  .tr
+                alter trigger [define] define:tr(other) define:t(relation)
+            ALTER TRIGGER tr ON t DEPENDS ON EXTENSION e
+                alter trigger [define] define:tr(other) define:t(relation)
             ALTER POLICY p ON t RENAME TO q
-                alter policy [define] define:p(other) define:t(relation)  .p
+                alter policy [define grant] define:p(other) define:t(relation)
             ALTER POLICY p ON t USING (true)
                 alter policy [define grant] define:p(other) define:t(relation)
             ALTER RULE r ON t RENAME TO x
-                alter rule [define] define:r(other) define:t(relation)  .r
+                alter rule [define] define:r(other) define:t(relation)
             ALTER EVENT TRIGGER e DISABLE
                 alter event trigger [define] define:e(other)
             ALTER EXTENSION e UPDATE TO '2'
@@ -1200,8 +1203,7 @@ fn several_statements_are_all_judged() {
                 select [read]  !multiple-statements
             ;SELECT 1;;
                 select [read]
-            SELECT 'a;b'; /* ; */ DELETE FROM t -- ;
-            ; SELECT $$;$$
+            "SELECT 'a;b'; /* ; */ DELETE FROM t -- ;\n; SELECT $$;$$"
                 select [read]  !multiple-statements
                 delete [delete] delete:t(relation)  !multiple-statements !no-where
                 select [read]  !multiple-statements
@@ -1243,14 +1245,67 @@ fn text_that_tries_to_look_like_something_else() {
             "SELECT $1$2",
             "SELECT 99999999999999999999, 1e999",
         ],
-        expect![[""]],
+        expect![[r#"
+            SELECT /* /* */ DROP TABLE t; */ 1
+                select [read]
+            SELECT E'\'; DROP TABLE t; --'
+                select [read]
+            SELECT '\'; DROP TABLE t; --'
+                select [read]  !multiple-statements
+                drop table [define] drop:t(relation)  !multiple-statements
+            SELECT '\' || 'x'
+                select [read]
+            SELECT $a$ $b$; DROP TABLE t; $a$
+                select [read]
+            SELECT $$'$$, '$$'; DROP TABLE t; -- $$
+                select [read]  !multiple-statements
+                drop table [define] drop:t(relation)  !multiple-statements
+            "SELECT 'a' -- '\n 'b'; DROP TABLE t"
+                select [read]  !multiple-statements
+                drop table [define] drop:t(relation)  !multiple-statements
+            SELECT U&'\0027; DROP TABLE t; --'
+                select [read]
+            SELECT U&'!0041' UESCAPE '!', U&"\0064rop"
+                select [read]  .drop
+            "SELECT 1 --\r; DROP TABLE t"
+                select [read]  !multiple-statements
+                drop table [define] drop:t(relation)  !multiple-statements
+            "SELECT 1 --\n; DROP TABLE t"
+                select [read]  !multiple-statements
+                drop table [define] drop:t(relation)  !multiple-statements
+            SELECT "a""; DROP TABLE t; --"
+                select [read]  .a"; DROP TABLE t; --
+            DROP/**/TABLE/**/t
+                drop table [define] drop:t(relation)
+            "dRoP\u{b}TaBlE\u{c}t"
+                drop table [define] drop:t(relation)
+            DROP TABLE t
+                refused: syntax error at or near "DROP TABLE"
+            ＤＲＯＰ TABLE t
+                refused: syntax error at or near "ＤＲＯＰ"
+            "SELECT 1 \0; DROP TABLE t"
+                refused: the SQL contains a NUL byte
+            SELECT B'01'; SELECT X'ZZ'
+                select [read]  !multiple-statements
+                select [read]  !multiple-statements
+            SELECT 1a
+                refused: trailing junk after numeric literal at or near "1a"
+            ﻿SELECT 1
+                refused: syntax error at or near "﻿SELECT"
+            \d users
+                refused: syntax error at or near "\"
+            SELECT $1$2
+                refused: syntax error at or near "$2"
+            SELECT 99999999999999999999, 1e999
+                select [read]
+        "#]],
     );
 }
 
 /// `SECRET` stands for a secret word, `424242` for a secret number.
 const WITH_LITERALS: &[&str] = &[
     "SELECT 'SECRET', 424242, 424242.5, -424242, 0x67932, 4.24242e5, E'SECRET\\'', $$SECRET$$, $q$SECRET$q$, U&'SECRET'",
-    "SELECT B'1', X'5EC2E7', N'SECRET', 'a' 'SECRET'",
+    "SELECT B'1', X'5EC2E7', N'SECRET', 'a' -- SECRET\n'SECRET'",
     "SELECT 'a'\n'SECRET' -- SECRET\n, 'b' /* SECRET /* SECRET */ */",
     "SELECT DATE 'SECRET', INTERVAL 'SECRET' DAY, TIMESTAMP WITH TIME ZONE 'SECRET', int4 'SECRET', CAST('SECRET' AS text)",
     "SELECT a FROM t WHERE b LIKE 'SECRET' ESCAPE 'S' OR c SIMILAR TO 'SECRET' OR d AT TIME ZONE 'SECRET' IS NULL",
@@ -1363,7 +1418,8 @@ fn no_literal_or_comment_is_left_in_the_text() {
 
 #[test]
 fn the_text_of_a_statement_is_that_statement() {
-    let texts = |sql: &str| analyze(sql).expect(sql).into_iter().map(|action| action.text).collect::<Vec<_>>();
+    let texts =
+        |sql: &str| analyze(sql).expect(sql).into_iter().map(|action| action.text).collect::<Vec<_>>();
     assert_eq!(texts("SELECT 1; /* x */ DROP  TABLE t ;"), ["SELECT $1", "DROP TABLE t"]);
     assert_eq!(texts("PREPARE p AS SELECT $1, 'x'"), ["PREPARE p AS SELECT $1, $2"]);
 }
@@ -1381,10 +1437,63 @@ fn limits_hold() {
 
 /// Pieces that, put together at random, often make SQL and often nearly.
 const PIECES: &[&str] = &[
-    "SELECT", "FROM", "WHERE", "t", "users u", "u.*", "*", "(", ")", ",", ";", "1", "'x'", "'", "E'\\", "$$", "$a$",
-    "\"A\"", "\"", "U&'\\", "--", "\n", "/*", "*/", "WITH c AS", "UNION ALL", "INSERT INTO", "VALUES", "RETURNING",
-    "UPDATE", "SET", "=", "DELETE FROM", "NOT", "::", "[", "]", "CASE WHEN", "END", "EXPLAIN", "ANALYZE", "CREATE",
-    "TABLE", "AS", "DROP", "ALTER", "GRANT", "TO", "ON", "é", "\u{a0}", "$1", "é'", "COPY", "STDOUT", "DO", "BEGIN",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "t",
+    "users u",
+    "u.*",
+    "*",
+    "(",
+    ")",
+    ",",
+    ";",
+    "1",
+    "'x'",
+    "'",
+    "E'\\",
+    "$$",
+    "$a$",
+    "\"A\"",
+    "\"",
+    "U&'\\",
+    "--",
+    "\n",
+    "/*",
+    "*/",
+    "WITH c AS",
+    "UNION ALL",
+    "INSERT INTO",
+    "VALUES",
+    "RETURNING",
+    "UPDATE",
+    "SET",
+    "=",
+    "DELETE FROM",
+    "NOT",
+    "::",
+    "[",
+    "]",
+    "CASE WHEN",
+    "END",
+    "EXPLAIN",
+    "ANALYZE",
+    "CREATE",
+    "TABLE",
+    "AS",
+    "DROP",
+    "ALTER",
+    "GRANT",
+    "TO",
+    "ON",
+    "é",
+    "\u{a0}",
+    "$1",
+    "é'",
+    "COPY",
+    "STDOUT",
+    "DO",
+    "BEGIN",
 ];
 
 fn sql() -> impl Strategy<Value = String> {

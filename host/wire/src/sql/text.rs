@@ -42,8 +42,10 @@ pub(crate) struct Normal {
 impl<'s> Tokens<'s> {
     /// Scans SQL, statements' ends and comments included.
     pub(crate) fn scan(sql: &'s str) -> Result<Self, AnalyzeError> {
-        // Unlike `scan`, this function of libpg_query leaves standard error alone.
-        let tokens = pg_query::scan_tokens(sql).map_err(|_| DISAGREE)?;
+        // Unlike `scan`, `scan_tokens` leaves standard error alone. But it must not be given a text without a token: it
+        // makes a slice of a null pointer then.
+        let mut tokens = pg_query::scan_tokens(&format!("{sql}\n;")).map_err(|_| DISAGREE)?;
+        tokens.pop();
         Ok(Self { sql, tokens })
     }
 
@@ -179,7 +181,10 @@ mod tests {
     #[test]
     fn literals_become_parameters_and_comments_go() {
         let check = |sql: &str, expected: &str| assert_eq!(normal(sql).text, expected);
-        check("SELECT 'a', 1, 1.5, B'01', X'FF', E'\\'', $t$x$t$, U&'\\0041'", "SELECT $1, $2, $3, $4, $5, $6, $7, $8");
+        check(
+            "SELECT 'a', 1, 1.5, B'01', X'FF', E'\\'', $t$x$t$, U&'\\0041'",
+            "SELECT $1, $2, $3, $4, $5, $6, $7, $8",
+        );
         check("SELECT $2, 'x'", "SELECT $2, $3");
         check("SELECT  --c\n /* d /* e */ */ 1", "SELECT $1");
         check("a/**/b", "a b");
@@ -221,6 +226,22 @@ mod tests {
         assert!(one.text.len() <= TEXT_BYTES_MAX && one.text.ends_with(ELLIPSIS), "{}", one.text.len());
         assert_eq!(one.text, other.text);
         assert_ne!(one.fingerprint, other.fingerprint);
+    }
+
+    #[test]
+    fn a_text_without_tokens_is_scanned() {
+        for sql in ["", " ", "\n\t"] {
+            assert_eq!(normal(sql).text, "", "{sql:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_closed_is_not_closed_by_the_scanner() {
+        for sql in ["'", "\"", "$$", "/*", "E'\\", "U&'", "SELECT 'a' 'b"] {
+            assert!(Tokens::scan(sql).is_err(), "{sql}");
+        }
+        assert_eq!(normal("-- x").text, "");
+        assert_eq!(normal("SELECT 'a' -- x").text, "SELECT $1");
     }
 
     #[test]

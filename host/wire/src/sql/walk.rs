@@ -155,7 +155,9 @@ impl Walk {
         let Some(frame) = self.frames.last_mut() else { return };
         match (frame.kind, frame.field) {
             (_, "location") => frame.location = number,
-            (_, "behavior") if number == DropBehavior::DropCascade as i32 => self.features.push(feature::CASCADE),
+            (_, "behavior") if number == DropBehavior::DropCascade as i32 => {
+                self.features.push(feature::CASCADE)
+            }
             ("OnConflictClause", "action") if number == OnConflictAction::OnconflictUpdate as i32 => {
                 frame.writes |= Effect::UPDATE;
             }
@@ -409,7 +411,8 @@ impl Walk {
             _ => frame.writes,
         };
         self.effects |= writes;
-        if ["from_clause", "using_clause", "source_relation"].iter().any(|field| frame.filled.contains(field)) {
+        if ["from_clause", "using_clause", "source_relation"].iter().any(|field| frame.filled.contains(field))
+        {
             self.effects |= Effect::READ;
         }
         if let Some(target) = frame.target.take() {
@@ -425,8 +428,11 @@ impl Walk {
     }
 
     fn mention_target(&mut self, target: Relation, writes: Effect) {
-        let accesses =
-            [(Effect::INSERT, Access::Insert), (Effect::UPDATE, Access::Update), (Effect::DELETE, Access::Delete)];
+        let accesses = [
+            (Effect::INSERT, Access::Insert),
+            (Effect::UPDATE, Access::Update),
+            (Effect::DELETE, Access::Delete),
+        ];
         for (_, access) in accesses.into_iter().filter(|(effect, _)| writes.contains(*effect)) {
             self.mention(Relation { access, ..target.clone() });
         }

@@ -11,8 +11,8 @@ use anyhow::{Context, ensure};
 use grille_harness::scratch::Scratch;
 use grille_harness::supervised::{Signal, Supervised};
 use grille_harness::{
-    Endpoint, Grille, GrilleOptions, IdentityClient, IdentityProvider, PostgresOptions, PostgresServer, loopback, policy,
-    postgres, wait, workspace,
+    Endpoint, Grille, GrilleOptions, IdentityClient, IdentityProvider, PostgresOptions, PostgresServer,
+    loopback, policy, postgres, wait, workspace,
 };
 
 const DATABASE: &str = "bench";
@@ -31,7 +31,13 @@ fn main() -> anyhow::Result<()> {
         ("grille-plain", policy_of("policies = []\ndetectors = []", false)?),
         ("grille-guard", policy_of("policies = [\"guard\"]\ndetectors = []", true)?),
         ("grille-pii", policy_of("policies = []\ndetectors = [\"pii\"]", true)?),
-        ("grille-column", policy_of("policies = []\ndetectors = []\ncolumns = { \"public.people.email\" = \"token\" }", false)?),
+        (
+            "grille-column",
+            policy_of(
+                "policies = []\ndetectors = []\ncolumns = { \"public.people.email\" = \"token\" }",
+                false,
+            )?,
+        ),
     ];
     let mut targets = vec![
         Target::new("direct", upstream.port, None, PASSWORD),
@@ -59,7 +65,12 @@ fn measure(targets: &[Target], postgres: u32, scratch: &Path) -> anyhow::Result<
     };
     let streams = ["direct", "pgbouncer", "grille-plain", "grille-pii", "grille-column"];
     println!("# 1,000,000 clean rows of 100 bytes");
-    script("pg_stream.py", &only(&streams), scratch, &[("BENCH_LEGS", "select_psql"), ("BENCH_TABLE", "big")])?;
+    script(
+        "pg_stream.py",
+        &only(&streams),
+        scratch,
+        &[("BENCH_LEGS", "select_psql"), ("BENCH_TABLE", "big")],
+    )?;
     println!("# 1,000,000 rows with an e-mail address in each");
     let legs = [("BENCH_LEGS", "select_psql"), ("BENCH_TABLE", "people"), ("BENCH_COLUMN", "email")];
     script("pg_stream.py", &only(&streams), scratch, &legs)?;

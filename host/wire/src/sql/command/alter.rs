@@ -25,8 +25,11 @@ fn any_object(node: &NodeEnum) -> Option<Command<'_>> {
     Some(match node {
         NodeEnum::AlterTableStmt(table) => alter_table(node, table),
         NodeEnum::RenameStmt(rename) => rename_command(node, rename),
-        NodeEnum::AlterObjectSchemaStmt(to) => alter(node, to.object_type(), to.object.as_deref())
-            .object(ObjectKind::Schema, &to.newschema, Access::Define),
+        NodeEnum::AlterObjectSchemaStmt(to) => alter(node, to.object_type(), to.object.as_deref()).object(
+            ObjectKind::Schema,
+            &to.newschema,
+            Access::Define,
+        ),
         NodeEnum::AlterObjectDependsStmt(on) => alter(node, on.object_type(), on.object.as_deref()),
         NodeEnum::CommentStmt(comment) => comment_command(node, comment),
         NodeEnum::DropStmt(statement) => drop_command(node, statement),
@@ -50,7 +53,9 @@ fn rename_command<'n>(node: &'n NodeEnum, rename: &RenameStmt) -> Command<'n> {
     };
     let mut command = alter(node, tag, None).target(of, rename.object.as_deref(), Access::Define);
     match of {
-        ObjectType::ObjectColumn | ObjectType::ObjectAttribute => command.columns.push(rename.subname.clone()),
+        ObjectType::ObjectColumn | ObjectType::ObjectAttribute => {
+            command.columns.push(rename.subname.clone())
+        }
         ObjectType::ObjectPolicy | ObjectType::ObjectRole => command.effects |= Effect::GRANT,
         _ => {}
     }
@@ -141,11 +146,17 @@ fn other(node: &NodeEnum) -> Option<Command<'_>> {
         }
         NodeEnum::AlterFdwStmt(alter) => other("alter foreign data wrapper", &alter.fdwname),
         NodeEnum::AlterForeignServerStmt(alter) => other("alter server", &alter.servername),
-        NodeEnum::AlterUserMappingStmt(alter) => other("alter user mapping", &alter.servername)
-            .object(ObjectKind::Role, name::role(alter.user.as_ref()), Access::Define),
+        NodeEnum::AlterUserMappingStmt(alter) => other("alter user mapping", &alter.servername).object(
+            ObjectKind::Role,
+            name::role(alter.user.as_ref()),
+            Access::Define,
+        ),
         NodeEnum::AlterEventTrigStmt(alter) => other("alter event trigger", &alter.trigname),
-        NodeEnum::AlterPublicationStmt(alter) => other("alter publication", &alter.pubname)
-            .objects(ObjectKind::Schema, name::published_schemas(&alter.pubobjects), Access::Read),
+        NodeEnum::AlterPublicationStmt(alter) => other("alter publication", &alter.pubname).objects(
+            ObjectKind::Schema,
+            name::published_schemas(&alter.pubobjects),
+            Access::Read,
+        ),
         NodeEnum::AlterSubscriptionStmt(alter) => other("alter subscription", &alter.subname),
         NodeEnum::AlterTsdictionaryStmt(alter) => {
             other("alter text search dictionary", &name::list(&alter.dictname))

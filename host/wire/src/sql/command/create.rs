@@ -32,8 +32,11 @@ fn relation(node: &NodeEnum) -> Option<Command<'_>> {
         NodeEnum::CreateTrigStmt(trigger) => create_trigger(node, trigger),
         NodeEnum::CreateSchemaStmt(schema) => create_schema(node, schema),
         NodeEnum::ImportForeignSchemaStmt(import) => import_schema(node, import),
-        NodeEnum::CreatePublicationStmt(create) => part("create publication", &create.pubname)
-            .objects(ObjectKind::Schema, name::published_schemas(&create.pubobjects), Access::Read),
+        NodeEnum::CreatePublicationStmt(create) => part("create publication", &create.pubname).objects(
+            ObjectKind::Schema,
+            name::published_schemas(&create.pubobjects),
+            Access::Read,
+        ),
         NodeEnum::CreateSubscriptionStmt(create) => part("create subscription", &create.subname),
         _ => return None,
     })
@@ -47,22 +50,32 @@ fn routine(node: &NodeEnum) -> Option<Command<'_>> {
             let kind = if create.is_procedure { "create procedure" } else { "create function" };
             define(node, kind, ObjectKind::Function, name::list(&create.funcname))
         }
-        NodeEnum::CreateEventTrigStmt(create) => other("create event trigger", &create.trigname)
-            .object(ObjectKind::Function, called(&create.funcname), Access::Call),
-        NodeEnum::CreateAmStmt(create) => other("create access method", &create.amname)
-            .object(ObjectKind::Function, called(&create.handler_name), Access::Call),
+        NodeEnum::CreateEventTrigStmt(create) => other("create event trigger", &create.trigname).object(
+            ObjectKind::Function,
+            called(&create.funcname),
+            Access::Call,
+        ),
+        NodeEnum::CreateAmStmt(create) => other("create access method", &create.amname).object(
+            ObjectKind::Function,
+            called(&create.handler_name),
+            Access::Call,
+        ),
         NodeEnum::CreatePlangStmt(create) => other("create language", &create.plname)
             .object(ObjectKind::Function, called(&create.plhandler), Access::Call)
             .object(ObjectKind::Function, called(&create.plinline), Access::Call)
             .object(ObjectKind::Function, called(&create.plvalidator), Access::Call),
-        NodeEnum::CreateConversionStmt(create) => {
-            other("create conversion", &name::list(&create.conversion_name))
-                .object(ObjectKind::Function, called(&create.func_name), Access::Call)
-        }
+        NodeEnum::CreateConversionStmt(create) => other(
+            "create conversion",
+            &name::list(&create.conversion_name),
+        )
+        .object(ObjectKind::Function, called(&create.func_name), Access::Call),
         NodeEnum::CreateCastStmt(create) => {
             let (from, to) = (create.sourcetype.as_ref(), create.targettype.as_ref());
-            other("create cast", &format!("{} {}", name::type_name(from), name::type_name(to)))
-                .object(ObjectKind::Function, name::with_args(create.func.as_ref()), Access::Call)
+            other("create cast", &format!("{} {}", name::type_name(from), name::type_name(to))).object(
+                ObjectKind::Function,
+                name::with_args(create.func.as_ref()),
+                Access::Call,
+            )
         }
         NodeEnum::CreateTransformStmt(create) => {
             let type_name = name::type_name(create.type_name.as_ref());
@@ -111,8 +124,11 @@ fn other(node: &NodeEnum) -> Option<Command<'_>> {
         }
         NodeEnum::CreateFdwStmt(create) => other("create foreign data wrapper", &create.fdwname),
         NodeEnum::CreateForeignServerStmt(create) => other("create server", &create.servername),
-        NodeEnum::CreateUserMappingStmt(create) => other("create user mapping", &create.servername)
-            .object(ObjectKind::Role, name::role(create.user.as_ref()), Access::Define),
+        NodeEnum::CreateUserMappingStmt(create) => other("create user mapping", &create.servername).object(
+            ObjectKind::Role,
+            name::role(create.user.as_ref()),
+            Access::Define,
+        ),
         _ => return None,
     })
 }
@@ -148,7 +164,9 @@ pub(super) fn parts(node: &NodeEnum) -> Vec<&NodeEnum> {
     match node {
         NodeEnum::CreateSchemaStmt(schema) => schema.schema_elts.iter().flat_map(statements).collect(),
         NodeEnum::RuleStmt(rule) => rule.actions.iter().flat_map(statements).collect(),
-        NodeEnum::CreateFunctionStmt(create) => create.sql_body.iter().flat_map(|body| statements(body)).collect(),
+        NodeEnum::CreateFunctionStmt(create) => {
+            create.sql_body.iter().flat_map(|body| statements(body)).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -33,13 +33,11 @@ pub(super) fn command(node: &NodeEnum) -> Option<Command<'_>> {
         NodeEnum::DropOwnedStmt(drop) => {
             role("drop owned").objects(ObjectKind::Role, drop.roles.iter().map(name::object), Access::Drop)
         }
-        NodeEnum::ReassignOwnedStmt(reassign) => {
-            with_roles(role("reassign owned"), &reassign.roles).object(
-                ObjectKind::Role,
-                one(&reassign.newrole),
-                Access::Grant,
-            )
-        }
+        NodeEnum::ReassignOwnedStmt(reassign) => with_roles(role("reassign owned"), &reassign.roles).object(
+            ObjectKind::Role,
+            one(&reassign.newrole),
+            Access::Grant,
+        ),
         NodeEnum::AlterOwnerStmt(alter) => {
             let kind = format!("alter {}", object_type(alter.object_type()).0);
             Command::new(node, kind, Effect::DEFINE | Effect::GRANT)
@@ -52,9 +50,11 @@ pub(super) fn command(node: &NodeEnum) -> Option<Command<'_>> {
         NodeEnum::AlterPolicyStmt(policy) => {
             role("alter policy").object(ObjectKind::Other, &policy.policy_name, Access::Define)
         }
-        NodeEnum::SecLabelStmt(label) => {
-            new("security label", Effect::GRANT).target(label.objtype(), label.object.as_deref(), Access::Grant)
-        }
+        NodeEnum::SecLabelStmt(label) => new("security label", Effect::GRANT).target(
+            label.objtype(),
+            label.object.as_deref(),
+            Access::Grant,
+        ),
         _ => return None,
     })
 }
@@ -66,9 +66,9 @@ fn with_roles<'n>(command: Command<'n>, roles: &[Node]) -> Command<'n> {
 fn privileges<'n>(command: Command<'n>, grant: &GrantStmt) -> Command<'n> {
     let kind = match grant.targtype() {
         GrantTargetType::AclTargetAllInSchema => ObjectKind::Schema,
-        GrantTargetType::AclTargetObject | GrantTargetType::AclTargetDefaults | GrantTargetType::Undefined => {
-            object_type(grant.objtype()).1
-        }
+        GrantTargetType::AclTargetObject
+        | GrantTargetType::AclTargetDefaults
+        | GrantTargetType::Undefined => object_type(grant.objtype()).1,
     };
     // Relations are seen by the walk.
     let named = grant.objects.iter().filter(|node| !matches!(node.node, Some(NodeEnum::RangeVar(_))));

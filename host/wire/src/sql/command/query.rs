@@ -102,11 +102,8 @@ fn create_table_as<'n>(node: &'n NodeEnum, create: &'n CreateTableAsStmt) -> Com
 }
 
 fn copy_command<'n>(node: &'n NodeEnum, copy: &'n CopyStmt) -> Command<'n> {
-    let (effect, access) = if copy.is_from {
-        (Effect::INSERT, Access::Insert)
-    } else {
-        (Effect::READ, Access::Read)
-    };
+    let (effect, access) =
+        if copy.is_from { (Effect::INSERT, Access::Insert) } else { (Effect::READ, Access::Read) };
     let way = match (copy.is_program, copy.filename.is_empty()) {
         (true, _) => feature::COPY_PROGRAM,
         (false, false) => feature::COPY_FILE,

@@ -3,7 +3,9 @@
 use grille_core::action::feature;
 use grille_core::{Access, Effect, ObjectKind};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DiscardMode, TransactionStmt, TransactionStmtKind, VariableSetKind, VariableSetStmt};
+use pg_query::protobuf::{
+    DiscardMode, TransactionStmt, TransactionStmtKind, VariableSetKind, VariableSetStmt,
+};
 
 use super::Command;
 
@@ -22,7 +24,9 @@ pub(super) fn command(node: &NodeEnum) -> Option<Command<'_>> {
         NodeEnum::DiscardStmt(discard) => {
             let command = new("discard", Effect::SESSION);
             match discard.target() {
-                DiscardMode::DiscardPlans | DiscardMode::DiscardSequences | DiscardMode::DiscardTemp => command,
+                DiscardMode::DiscardPlans | DiscardMode::DiscardSequences | DiscardMode::DiscardTemp => {
+                    command
+                }
                 DiscardMode::DiscardAll | DiscardMode::Undefined => command.setting("*"),
             }
         }
@@ -69,6 +73,7 @@ fn set_command<'n>(node: &'n NodeEnum, set: &'n VariableSetStmt) -> Command<'n> 
         | VariableSetKind::VarSetMulti
         | VariableSetKind::Undefined => Command::new(node, "set", Effect::SESSION).setting(&name),
     };
-    let command = if IDENTITY.contains(&name.as_str()) { command.feature(feature::SET_ROLE) } else { command };
+    let command =
+        if IDENTITY.contains(&name.as_str()) { command.feature(feature::SET_ROLE) } else { command };
     command.object(ObjectKind::Setting, name, Access::Set)
 }

@@ -42,7 +42,9 @@ fn with_setting<'n>(command: Command<'n>, set: Option<&VariableSetStmt>) -> Comm
 fn reindex_command<'n>(command: Command<'n>, reindex: &ReindexStmt) -> Command<'n> {
     let kind = match reindex.kind() {
         ReindexObjectType::ReindexObjectSchema => ObjectKind::Schema,
-        ReindexObjectType::ReindexObjectSystem | ReindexObjectType::ReindexObjectDatabase => ObjectKind::Database,
+        ReindexObjectType::ReindexObjectSystem | ReindexObjectType::ReindexObjectDatabase => {
+            ObjectKind::Database
+        }
         // These are relations, and the walk sees them.
         ReindexObjectType::ReindexObjectIndex
         | ReindexObjectType::ReindexObjectTable

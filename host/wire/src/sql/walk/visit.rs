@@ -44,7 +44,11 @@ impl SerializeStruct for Inside<'_> {
     type Ok = ();
     type Error = TooDeep;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), TooDeep> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), TooDeep> {
         if self.nodes == Nodes::Wrapper {
             return value.serialize(&mut *self.walk);
         }
@@ -178,7 +182,11 @@ impl<'w> Serializer for &'w mut Walk {
         Err(TooDeep)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, TooDeep> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, TooDeep> {
         Err(TooDeep)
     }
 
