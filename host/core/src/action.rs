@@ -93,7 +93,7 @@ pub struct Action {
     pub text: String,
     /// Equal for statements that differ in literals only.
     pub fingerprint: u64,
-    /// The name that PREPARE, EXECUTE or DEALLOCATE gives, or a cursor's name.
+    /// The name that PREPARE, EXECUTE or DEALLOCATE gives, or a cursor's name; none for DEALLOCATE ALL and CLOSE ALL.
     pub names: Option<String>,
     /// For PREPARE and DECLARE: what will run later under [`Action::names`]. For EXPLAIN: what is explained.
     pub inner: Option<Box<Action>>,

@@ -47,11 +47,14 @@ impl Limits {
     /// Most bytes that one call may hand to the host, over all lists and strings: what Wasmtime calls host-call fuel. It
     /// bounds what lifting a result allocates, also when a list names the same bytes many times over.
     pub(crate) fn transfer_bytes(&self) -> usize {
-        self.findings * size_of::<crate::untrusted::RawFinding>() + self.edits_bytes + MIB
+        self.findings * FINDING_BYTES + self.edits_bytes + MIB
     }
 }
 
 const MIB: usize = 1024 * 1024;
+
+/// A finding as WIT lays it out: six `u32`.
+const FINDING_BYTES: usize = 6 * size_of::<u32>();
 
 /// How often the clock that ends overlong calls ticks. Finer ticks only wake the machine more often.
 pub(crate) const TICK: Duration = Duration::from_millis(5);

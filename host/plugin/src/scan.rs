@@ -92,6 +92,7 @@ pub struct ResultScanner {
     context: ExchangeContext,
     fields: Vec<FieldInfo>,
     detectors: Vec<Searcher>,
+    ignored: Vec<String>,
     block: CellBlock,
     gated: Vec<Gated>,
 }
@@ -100,7 +101,13 @@ impl ResultScanner {
     /// For a result with these fields. Every detector sees all of them.
     pub fn new(detectors: &[Arc<Plugin>], context: ExchangeContext, fields: Vec<FieldInfo>) -> Self {
         let detectors = detectors.iter().map(|plugin| Searcher::new(plugin, &fields)).collect();
-        Self { context, fields, detectors, block: CellBlock::default(), gated: vec![] }
+        Self { context, fields, detectors, ignored: vec![], block: CellBlock::default(), gated: vec![] }
+    }
+
+    /// The same, blind to some labels: what is to be left as it is must not win an overlap against what is not.
+    #[must_use]
+    pub fn ignoring(self, labels: Vec<String>) -> Self {
+        Self { ignored: labels, ..self }
     }
 
     /// What is sensitive in a block of the result, sorted by field, text and start. A column's evidence grows from block to
@@ -120,6 +127,7 @@ impl ResultScanner {
             let scene = Scene { columns, gated: &self.gated, context: &self.context, fields: &self.fields };
             detector.search(&scene, &mut self.block, &mut candidates)?;
         }
+        candidates.retain(|candidate| !self.ignored.iter().any(|label| **label == *candidate.label));
         Ok(resolve(candidates))
     }
 }

@@ -27,7 +27,7 @@ const QUERY: &str = "SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname \
     FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-    WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND c.oid >= 16384";
+    WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S') AND c.oid >= 16384";
 
 /// A column by the server's numbers.
 type ColumnNumber = (u32, i16);
@@ -44,6 +44,8 @@ struct ColumnName {
 struct Snapshot {
     relations: HashSet<u32>,
     columns: HashMap<ColumnNumber, Vec<ColumnName>>,
+    /// Tables that were asked for and not there.
+    missing: HashSet<u32>,
     taken: Option<Instant>,
 }
 
@@ -88,9 +90,14 @@ impl Catalog {
     pub(crate) fn is_stale_for(&self, fields: &[Field]) -> bool {
         let snapshot = self.snapshot.read();
         snapshot.taken.is_none_or(|taken| taken.elapsed() > AGE_MAX)
-            || fields.iter().any(|field| {
-                field.table_oid >= FIRST_NORMAL_OID && !snapshot.relations.contains(&field.table_oid)
-            })
+            || tables(fields)
+                .any(|table| !snapshot.relations.contains(&table) && !snapshot.missing.contains(&table))
+    }
+
+    /// Whether every table of these columns was in some snapshot, however old.
+    pub(crate) fn knows(&self, fields: &[Field]) -> bool {
+        let snapshot = self.snapshot.read();
+        tables(fields).all(|table| snapshot.relations.contains(&table))
     }
 
     /// Makes the next look-up read the catalogue again: something was defined.
@@ -99,14 +106,16 @@ impl Catalog {
     }
 
     /// Reads the catalogue over a connection of its own. Several callers share one reading.
-    pub(crate) async fn refresh(&self) -> Result<(), CatalogError> {
+    pub(crate) async fn refresh(&self, fields: &[Field]) -> Result<(), CatalogError> {
         let asked = Instant::now();
         let _only_one = self.refreshing.lock().await;
-        if self.snapshot.read().taken.is_some_and(|taken| taken >= asked) {
-            return Ok(());
+        if self.snapshot.read().taken.is_none_or(|taken| taken < asked) {
+            let columns = self.read().await?;
+            self.merge(columns);
         }
-        let columns = self.read().await?;
-        self.merge(columns);
+        let mut snapshot = self.snapshot.write();
+        let missing: Vec<u32> = tables(fields).filter(|table| !snapshot.relations.contains(table)).collect();
+        snapshot.missing.extend(missing);
         Ok(())
     }
 
@@ -141,6 +150,7 @@ impl Catalog {
     fn merge(&self, columns: Vec<(u32, Option<i16>, ColumnName)>) {
         let mut snapshot = self.snapshot.write();
         snapshot.relations.clear();
+        snapshot.missing.clear();
         for (table, attribute, name) in columns {
             snapshot.relations.insert(table);
             let Some(attribute) = attribute else { continue };
@@ -175,6 +185,11 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The tables that columns come from, but for those that every database has.
+fn tables(fields: &[Field]) -> impl Iterator<Item = u32> {
+    fields.iter().map(|field| field.table_oid).filter(|table| *table >= FIRST_NORMAL_OID)
 }
 
 async fn next_message(

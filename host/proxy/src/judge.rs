@@ -2,6 +2,7 @@
 //! decisions that are a pure function of what they were made from.
 
 use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,13 +10,15 @@ use grille_core::action::feature;
 use grille_core::audit::StatementRecord;
 use grille_core::decision::ReasonSource;
 use grille_core::{
-    Action, ClientMessage, Decision, Effect, ExchangeId, Object, PluginId, Role, SqlState, Verdict,
+    Action, ClientMessage, Decision, Effect, ExchangeId, Object, ObjectKind, PluginId, Role, SqlState,
+    Verdict,
 };
 use grille_plugin::{ExchangeContext, Plugin, SessionContext};
 use grille_wire::postgres::{Relay, Statement};
 use grille_wire::sql::{self, AnalyzeError, EncodingError, TextEncoding};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
+use tokio::task::block_in_place;
 use tracing::warn;
 
 use crate::generation::{ArmedRole, Generation};
@@ -23,10 +26,12 @@ use crate::metrics::Metrics;
 
 /// Most statements remembered in one generation.
 const STATEMENTS_CACHED_MAX: usize = 20_000;
-/// Most bytes of statement text remembered in one generation.
-const STATEMENT_BYTES_CACHED_MAX: u64 = 64 * 1024 * 1024;
+/// Most bytes, roughly, that each of the two memories of one generation may take.
+const CACHED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longer statements are judged each time: most are bulk inserts that never come again.
 const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Statements of which more was understood are given to the policies each time.
+const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 
 /// Who asks, through what: everything beside the statement that a policy sees. Decisions are remembered under its digest.
 #[derive(Clone, Debug)]
@@ -133,7 +138,7 @@ impl Judge<'_> {
         let statement = Arc::new(analyze(text, reading)?);
         let judged = self.judge_statement(statement, names)?;
         if cacheable && judged.behind.is_empty() && !names_something(&judged.statement) && self.is_pure() {
-            let owned = OwnedTextKey { asker: self.asker.digest, text: Bytes::copy_from_slice(text) };
+            let owned = OwnedTextKey { asker: self.asker.digest, text: judged.statement.text.clone() };
             self.generation.decisions.statements.insert(owned, Arc::clone(&judged));
         }
         Ok(judged)
@@ -146,9 +151,9 @@ impl Judge<'_> {
         names: &Relay,
     ) -> Result<Arc<Judged>, Unjudged> {
         let key = TextKey { asker: self.asker.digest, text: &statement.text };
-        if !statement.text.is_empty()
-            && let Some(judged) = self.generation.decisions.statements.get(&key)
-        {
+        let known = self.generation.decisions.statements.get(&key);
+        // The same bytes can have been another statement in another encoding.
+        if let Some(judged) = known.filter(|judged| Arc::ptr_eq(&judged.statement, statement)) {
             return Ok(judged);
         }
         self.judge_statement(Arc::clone(statement), names)
@@ -205,18 +210,16 @@ impl Judge<'_> {
 
     fn decide_by_policy(&self, policy: &Plugin, action: &Action) -> Decision {
         let memory = &self.generation.decisions.actions;
-        let key = policy.is_pure().then(|| ActionKey {
-            asker: self.asker.digest,
-            policy: policy.id().clone(),
-            action: action.clone(),
-        });
-        if let Some(known) = key.as_ref().and_then(|key| memory.get(key)) {
+        let key = ActionKey { asker: self.asker.digest, policy: policy.id(), action };
+        let remembers = policy.is_pure() && weight(action) <= CACHED_ACTION_BYTES_MAX;
+        if remembers && let Some(known) = memory.get(&key) {
             return known;
         }
-        match policy.decide(&self.asker.context(self.exchange), action, &[]) {
+        // Other sessions of this worker go on meanwhile.
+        match block_in_place(|| policy.decide(&self.asker.context(self.exchange), action, &[])) {
             Ok(decision) => {
-                if let Some(key) = key {
-                    memory.insert(key, decision.clone());
+                if remembers {
+                    memory.insert(key.to_owned(), decision.clone());
                 }
                 decision
             }
@@ -229,10 +232,17 @@ impl Judge<'_> {
         }
     }
 
+    fn masks(&self) -> bool {
+        self.role.role.masks()
+    }
+
     /// What needs no plugin to be refused.
     fn decide_by_role(&self, action: &Action) -> Decision {
         if action.effects.contains(Effect::COPY) {
             return Decision::deny(ReasonSource::Host, "COPY is not supported yet");
+        }
+        if let Some(way) = way_around_masking(action).filter(|_| self.masks()) {
+            return Decision::deny(ReasonSource::Host, way);
         }
         let missing = action.effects.difference(self.role.role.statements);
         if missing.is_empty() {
@@ -247,6 +257,31 @@ impl Judge<'_> {
         );
         Decision::deny(ReasonSource::Role, text)
     }
+}
+
+/// Relations of the server that hold values or statements of others: samples of columns, texts of running statements.
+const QUOTING_RELATIONS: [&str; 7] = [
+    "pg_stat_activity",
+    "pg_stat_statements",
+    "pg_statistic",
+    "pg_statistic_ext_data",
+    "pg_stats",
+    "pg_stats_ext",
+    "pg_stats_ext_exprs",
+];
+
+/// Why a role whose results are masked may not run the statement: it would carry values past the mask.
+fn way_around_masking(action: &Action) -> Option<&'static str> {
+    let mut relations = action.objects.iter().filter(|object| object.kind == ObjectKind::Relation).peekable();
+    // What is set is reported to the client, outside any result.
+    if action.has(feature::SET_CONFIG) && relations.peek().is_some() {
+        return Some("set_config in a statement that reads relations is refused where results are masked");
+    }
+    let quotes = relations.any(|object| {
+        let name = object.name.rsplit('.').next().unwrap_or(&object.name);
+        QUOTING_RELATIONS.contains(&name.trim_matches('"'))
+    });
+    quotes.then_some("the server's statistics quote values, so they are refused where results are masked")
 }
 
 fn declared(earlier: &[Action], kind: &str, name: &str) -> Option<Arc<Statement>> {
@@ -274,7 +309,8 @@ fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
     }
     let decoded = reading.encoding.decode(text).map_err(|error| unreadable(&error))?;
     let actions = sql::analyze(&decoded).map_err(|error| unparsable(&error))?;
-    Ok(Statement { text: text.clone(), actions })
+    // A copy: what came in one read would otherwise live as long as the statement does.
+    Ok(Statement { text: Bytes::copy_from_slice(text), actions })
 }
 
 fn unreadable(error: &EncodingError) -> Unjudged {
@@ -357,7 +393,7 @@ pub(crate) struct DecisionCache {
     /// By text as sent: a repeated statement costs one look-up.
     statements: Cache<OwnedTextKey, Arc<Judged>, TextWeight>,
     /// By action and policy: statements that differ in literals only cost a parse but no call.
-    actions: Cache<ActionKey, Decision>,
+    actions: Cache<OwnedActionKey, Decision, ActionWeight>,
 }
 
 impl DecisionCache {
@@ -365,12 +401,18 @@ impl DecisionCache {
         Self {
             statements: Cache::with(
                 STATEMENTS_CACHED_MAX,
-                STATEMENT_BYTES_CACHED_MAX,
+                CACHED_BYTES_MAX,
                 TextWeight,
                 DefaultHashBuilder::default(),
                 quick_cache::sync::DefaultLifecycle::default(),
             ),
-            actions: Cache::new(STATEMENTS_CACHED_MAX),
+            actions: Cache::with(
+                STATEMENTS_CACHED_MAX,
+                CACHED_BYTES_MAX,
+                ActionWeight,
+                DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
         }
     }
 }
@@ -397,23 +439,64 @@ impl Equivalent<OwnedTextKey> for TextKey<'_> {
 struct TextWeight;
 
 impl Weighter<OwnedTextKey, Arc<Judged>> for TextWeight {
-    fn weight(&self, key: &OwnedTextKey, _: &Arc<Judged>) -> u64 {
-        key.text.len() as u64 + 512
+    fn weight(&self, key: &OwnedTextKey, judged: &Arc<Judged>) -> u64 {
+        // The records say again what the actions hold.
+        let actions: usize = judged.statement.actions.iter().map(|action| 2 * weight(action)).sum();
+        (key.text.len() + actions) as u64
     }
+}
+
+#[derive(Clone, Debug)]
+struct ActionWeight;
+
+impl Weighter<OwnedActionKey, Decision> for ActionWeight {
+    fn weight(&self, key: &OwnedActionKey, _: &Decision) -> u64 {
+        weight(&key.action) as u64
+    }
+}
+
+/// Bytes that an action takes, roughly.
+fn weight(action: &Action) -> usize {
+    let names: usize = action.objects.iter().map(|object| object.name.len() + 48).sum();
+    let columns: usize = action.columns.iter().map(|column| column.len() + 24).sum();
+    512 + action.text.len() + names + columns + action.inner.as_deref().map_or(0, weight)
 }
 
 /// The whole action is compared, so a collision of fingerprints decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ActionKey {
+struct OwnedActionKey {
     asker: AskerDigest,
     policy: PluginId,
     action: Action,
 }
 
-impl std::hash::Hash for ActionKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.asker.hash(state);
-        self.policy.hash(state);
-        self.action.fingerprint.hash(state);
+#[derive(Debug)]
+struct ActionKey<'k> {
+    asker: AskerDigest,
+    policy: &'k PluginId,
+    action: &'k Action,
+}
+
+impl ActionKey<'_> {
+    fn to_owned(&self) -> OwnedActionKey {
+        OwnedActionKey { asker: self.asker, policy: self.policy.clone(), action: self.action.clone() }
+    }
+}
+
+impl Equivalent<OwnedActionKey> for ActionKey<'_> {
+    fn equivalent(&self, key: &OwnedActionKey) -> bool {
+        self.asker == key.asker && *self.policy == key.policy && *self.action == key.action
+    }
+}
+
+impl Hash for OwnedActionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ActionKey { asker: self.asker, policy: &self.policy, action: &self.action }.hash(state);
+    }
+}
+
+impl Hash for ActionKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.asker, self.policy, self.action.fingerprint).hash(state);
     }
 }

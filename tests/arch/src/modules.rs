@@ -37,14 +37,13 @@ type Edges = BTreeMap<String, BTreeMap<String, String>>;
 /// Judges the modules of the crate whose sources lie in `folder` (`host/core/src`).
 pub fn cycles(folder: &str, files: &[File]) -> Vec<Violation> {
     let sources = Crate::read(folder, files);
-    let mut found = Vec::new();
-    for (parent, edges) in sources.edges() {
-        if let Some(cycle) = cycle(&edges) {
-            let parent = if parent.is_empty() { "the root".to_owned() } else { parent.join("::") };
-            found.push(Violation::at(folder, 0, format!("modules of {parent} form a cycle: {cycle}")));
-        }
-    }
-    found
+    let told = sources.edges().into_iter().flat_map(|(parent, edges)| {
+        let parent = if parent.is_empty() { "the root".to_owned() } else { parent.join("::") };
+        let tell =
+            move |cycle| Violation::at(folder, 0, format!("modules of {parent} form a cycle: {cycle}"));
+        cycles_of(&edges).into_iter().map(tell)
+    });
+    told.collect()
 }
 
 impl Crate {
@@ -151,30 +150,36 @@ fn declared(module: &[String], code: &[syntax::Token]) -> Vec<Module> {
     declarations.map(|three| [module, &[three[1].text.clone()]].concat()).collect()
 }
 
-/// A cycle, written as `a → b (place) → a (place)`.
-fn cycle(edges: &Edges) -> Option<String> {
-    let mut done = BTreeSet::new();
-    edges.keys().find_map(|start| walk(edges, start, &mut Vec::new(), &mut done))
+/// Every cycle that a walk through all edges closes, each written as `a → b (place) → a (place)`.
+fn cycles_of(edges: &Edges) -> Vec<String> {
+    let mut walk = Walk { edges, way: Vec::new(), done: BTreeSet::new(), found: Vec::new() };
+    edges.keys().for_each(|start| walk.visit(start));
+    walk.found
 }
 
-fn walk<'e>(
+/// A depth-first walk.
+struct Walk<'e> {
     edges: &'e Edges,
-    at: &'e str,
-    way: &mut Vec<&'e str>,
-    done: &mut BTreeSet<&'e str>,
-) -> Option<String> {
-    if let Some(start) = way.iter().position(|earlier| *earlier == at) {
-        return Some(written(edges, &way[start..], at));
+    way: Vec<&'e str>,
+    done: BTreeSet<&'e str>,
+    found: Vec<String>,
+}
+
+impl<'e> Walk<'e> {
+    fn visit(&mut self, at: &'e str) {
+        if let Some(start) = self.way.iter().position(|earlier| *earlier == at) {
+            self.found.push(written(self.edges, &self.way[start..], at));
+            return;
+        }
+        if !self.done.insert(at) {
+            return;
+        }
+        self.way.push(at);
+        for next in self.edges.get(at).into_iter().flat_map(BTreeMap::keys) {
+            self.visit(next);
+        }
+        self.way.pop();
     }
-    if done.contains(at) {
-        return None;
-    }
-    way.push(at);
-    let next = edges.get(at).into_iter().flat_map(BTreeMap::keys);
-    let found = next.into_iter().find_map(|next| walk(edges, next, way, done));
-    way.pop();
-    done.insert(at);
-    found
 }
 
 fn written(edges: &Edges, way: &[&str], end: &str) -> String {

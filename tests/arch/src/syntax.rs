@@ -192,7 +192,8 @@ pub fn paths(tokens: &[Token]) -> Vec<NamedPath> {
     while at < tokens.len() {
         let inline = within.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         match tokens[at].text.as_str() {
-            "use" => {
+            // Not the `use<…>` of a return type.
+            "use" if tokens.get(at + 1).is_some_and(|token| token.text != "<") => {
                 let mut tree = UseTree { tokens, at: at + 1, within: inline, found: &mut found };
                 tree.take(&mut Vec::new());
                 at = tree.at;
@@ -271,6 +272,8 @@ impl UseTree<'_> {
                     self.at += 1;
                     return;
                 }
+                // Not a `use` tree after all: a macro's input.
+                ";" => return,
                 _ => self.take(prefix),
             }
         }

@@ -119,7 +119,7 @@ impl Duplex {
                 Poll::Pending => {}
             }
         }
-        if !self.client.ended && !is_full(&relay.to_upstream) {
+        if !self.client.ended && !is_full(&relay.to_upstream) && relay.wants_client_bytes() {
             match self.client.poll_fill(cx, |bytes| relay.feed_client(bytes)) {
                 Poll::Ready(Ok(())) => progress = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Client(error))),

@@ -31,6 +31,7 @@ use crate::catalog::{self, Catalog};
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
 use crate::judge::{Asker, Judge, Judged, Reading, Unjudged, refusal};
+use crate::metrics::Metrics;
 use crate::proxy::Shared;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     exchanges: u64,
     running: VecDeque<Exchange>,
     counters: Counters,
+    /// Something was defined in the transaction that is open.
+    defined: bool,
     _registration: Registration,
 }
 
@@ -66,12 +69,20 @@ struct Counters {
     refused: Counter,
 }
 
+impl Counters {
+    fn of(metrics: &Metrics, role: &ArmedRole) -> Self {
+        let name = role.role.name.as_str();
+        Self { allowed: metrics.statements(name, "allow"), refused: metrics.statements(name, "deny") }
+    }
+}
+
 /// An execution under way.
 struct Exchange {
     id: ExchangeId,
     started: Instant,
     shield: Option<Shield>,
     defines: bool,
+    row_cap: Option<u64>,
 }
 
 /// Why a session ended.
@@ -206,11 +217,7 @@ impl Session {
             target: target.cloned().unwrap_or_default(),
             client: application.to_owned(),
         });
-        let name = role.role.name.as_str();
-        let counters = Counters {
-            allowed: shared.metrics.statements(name, "allow"),
-            refused: shared.metrics.statements(name, "deny"),
-        };
+        let counters = Counters::of(&shared.metrics, &role);
         Self {
             id,
             encoding: Arc::new(TextEncoding::new(relay.client_encoding())),
@@ -224,6 +231,7 @@ impl Session {
             exchanges: 0,
             running: VecDeque::new(),
             counters,
+            defined: false,
             shared,
             _registration: registration,
         }
@@ -257,7 +265,7 @@ impl Session {
     /// Runs it to its end.
     pub(crate) async fn run(mut self) {
         self.shared.metrics.sessions.inc();
-        self.relay.inspect_reports(self.role.role.masks());
+        self.inspect_reports();
         let end = self.serve().await;
         self.shared.metrics.sessions.dec();
         self.close(&end).await;
@@ -269,6 +277,7 @@ impl Session {
             if let Err(end) = self.work().await {
                 return end;
             }
+            self.pass_on_end();
             if let Some(end) = self.ended() {
                 return end;
             }
@@ -290,18 +299,23 @@ impl Session {
     }
 
     fn ended(&self) -> Option<End> {
-        if self.relay.is_terminated() && self.relay.to_upstream.is_empty() {
+        let client_ended = self.duplex.client.ended;
+        // A client that says goodbye does not wait; one that only closes its half may wait for answers.
+        if self.relay.is_terminated() && !client_ended && self.relay.to_upstream.is_empty() {
             return Some(End::ClientClosed);
         }
-        let written = self.relay.to_client.is_empty();
-        if self.duplex.upstream.ended && written {
-            return Some(End::UpstreamClosed);
-        }
-        // A client may send its last statements, close its half and wait for the answers.
-        if self.duplex.client.ended && self.relay.is_idle() && written {
-            return Some(End::ClientClosed);
+        if self.duplex.upstream.ended && self.relay.to_client.is_empty() {
+            return Some(if self.relay.is_terminated() { End::ClientClosed } else { End::UpstreamClosed });
         }
         None
+    }
+
+    /// A client may send its last statements, close its half and wait for the answers. The upstream is told of the end as
+    /// the server would notice it: once all that came before has been sent.
+    fn pass_on_end(&mut self) {
+        if self.duplex.client.ended && !self.relay.is_terminated() && !self.relay.has_client_work() {
+            self.relay.say_goodbye();
+        }
     }
 
     /// Judges and treats all that has come, as far as there is room for what comes of it.
@@ -347,7 +361,11 @@ impl Session {
     async fn answer(&mut self, request: Request) -> Result<bool, End> {
         self.follow_generation()?;
         match request {
-            Request::Impossible(why) => self.relay.refuse(&impossible(why)),
+            Request::Impossible(why) => {
+                self.exchanges += 1;
+                let unjudged = Unjudged::Refused(Box::new(impossible(why)));
+                self.refuse_unjudged(ExchangeId(self.exchanges), unjudged).await;
+            }
             Request::Query { sql } => match self.judge(Text::New(&sql)) {
                 None => return Ok(false),
                 Some(judged) => self.execute_or_refuse(judged).await,
@@ -380,14 +398,21 @@ impl Session {
         match current.role_for(&self.asker.session.principal, &upstream) {
             RoleChoice::Role(role) => {
                 self.asker = self.asker.under(&role.role);
-                self.relay.inspect_reports(role.role.masks());
                 self.catalog = catalog;
+                self.counters = Counters::of(&self.shared.metrics, &role);
                 self.role = role;
                 self.generation = current;
+                self.inspect_reports();
                 Ok(())
             }
             RoleChoice::NotThere | RoleChoice::None => Err(End::RoleWithdrawn),
         }
+    }
+
+    /// Errors and notices of an exchange with a shield are looked at, also when its role is no longer one that masks.
+    fn inspect_reports(&mut self) {
+        let shielded = self.running.iter().any(|exchange| exchange.shield.is_some());
+        self.relay.inspect_reports(shielded || self.role.role.masks());
     }
 
     /// None when names that the statement uses are not settled yet.
@@ -454,8 +479,12 @@ impl Session {
             rows: if shield.is_some() { Rows::Inspect } else { Rows::Pass },
             row_cap: judged.decision.row_cap(),
         };
-        let defines = judged.statement.actions.iter().any(|action| action.effects.contains(Effect::DEFINE));
-        self.running.push_back(Exchange { id: exchange, started: Instant::now(), shield, defines });
+        let mut statements = std::iter::once(&judged.statement).chain(&judged.behind);
+        let defines = statements
+            .any(|statement| statement.actions.iter().any(|action| action.effects.contains(Effect::DEFINE)));
+        let row_cap = run.row_cap;
+        self.running.push_back(Exchange { id: exchange, started: Instant::now(), shield, defines, row_cap });
+        self.inspect_reports();
         self.relay.permit(Permit::issue(clearance, recorded), run);
     }
 
@@ -536,10 +565,12 @@ impl Session {
         let needs_origins = self.shield(id).is_some_and(|shield| shield.needs_origins(fields));
         if needs_origins
             && self.catalog.is_stale_for(fields)
-            && let Err(failure) = self.catalog.refresh().await
+            && let Err(failure) = self.catalog.refresh(fields).await
         {
             catalog::log_failure(&self.asker.session.upstream, &failure);
-            return Err(End::OriginUnknown);
+            if !self.catalog.knows(fields) {
+                return Err(End::OriginUnknown);
+            }
         }
         let Some(exchange) = self.running.iter_mut().find(|exchange| exchange.id == id) else {
             return Err(End::UpstreamViolation(Violation::RowsUndescribed));
@@ -580,9 +611,9 @@ impl Session {
         let instead = block_in_place(|| match notification(message) {
             None => reviewer.review(message),
             Some(notification) => {
-                let masked = reviewer.mask(std::iter::once(notification.payload))?;
+                let payload = reviewer.review_payload(notification.payload)?;
                 let mut out = BytesMut::new();
-                put_notification(&mut out, &notification, masked.concat().as_bytes());
+                put_notification(&mut out, &notification, payload.as_bytes());
                 Some(out)
             }
         });
@@ -593,10 +624,11 @@ impl Session {
     }
 
     async fn stop_at_cap(&mut self, exchange: ExchangeId) {
-        let cap = self.role.role.row_cap.unwrap_or_default();
+        let running = self.running.iter().find(|running| running.id == exchange);
+        let cap = running.and_then(|running| running.row_cap).unwrap_or_default();
         let message = ClientMessage::new(
             SqlState::ProgramLimitExceeded,
-            format!("the result has more rows than role {} may read ({cap})", self.role.role.name),
+            format!("the result has more rows than may be read at once ({cap})"),
         )
         .hint("Add a LIMIT, or ask for fewer rows.")
         .correlated(CorrelationId::new(self.id, exchange));
@@ -612,9 +644,7 @@ impl Session {
             return;
         };
         let Some(exchange) = self.running.remove(index) else { return };
-        if exchange.defines {
-            self.catalog.expire();
-        }
+        self.note_definition(exchange.defines);
         let latency = exchange.started.elapsed();
         self.shared.metrics.rows.inc_by(ended.rows);
         self.shared.metrics.latency_seconds.observe(latency.as_secs_f64());
@@ -634,6 +664,15 @@ impl Session {
         }));
     }
 
+    /// What was defined is seen by others, the catalogue's connection among them, once it is committed.
+    fn note_definition(&mut self, defines: bool) {
+        self.defined |= defines;
+        if self.defined {
+            self.catalog.expire();
+            self.defined = self.relay.transaction() != TransactionStatus::Idle;
+        }
+    }
+
     // --- the end
 
     async fn close(mut self, end: &End) {
@@ -641,7 +680,8 @@ impl Session {
         for lost in self.relay.lose_pending() {
             self.complete(lost);
         }
-        if let Some(message) = end.client_message() {
+        // In the middle of a message it would be read as a part of it.
+        if let Some(message) = end.client_message().filter(|_| !self.relay.is_mid_message()) {
             put_error(&mut self.relay.to_client, Severity::Fatal, &message);
         }
         if !self.relay.is_terminated() && !self.duplex.upstream.ended {
@@ -680,6 +720,14 @@ fn impossible(why: Impossible) -> ClientMessage {
             "the portal does not exist, or was not opened by Bind",
         )
         .hint("Read a cursor declared in SQL with FETCH."),
+        Impossible::Name => ClientMessage::new(
+            SqlState::FeatureNotSupported,
+            "names of prepared statements and portals have at most 63 bytes here, all of them ASCII",
+        ),
+        Impossible::ReadingOpen => ClientMessage::new(
+            SqlState::FeatureNotSupported,
+            "after a change of client_encoding or standard_conforming_strings a Sync must come before the next statement",
+        ),
         Impossible::FunctionCall => {
             ClientMessage::new(SqlState::FeatureNotSupported, "the function call message is not supported")
                 .hint("Call the function with SELECT.")

@@ -16,12 +16,16 @@ use crate::metrics::Metrics;
 /// internal query. The others are codes, positions, places in the server's source and names of objects.
 const TEXTS: [u8; 5] = *b"MDHWq";
 
-/// SQLSTATE classes whose messages speak of the statement or the session only, never of rows: syntax and access (42),
-/// connection (08), transaction state (25), cursor and statement names (34, 26), resources (53), limits (54),
-/// operator intervention (57).
-const SPEAK_OF_NO_ROWS: [&[u8]; 8] = [b"42", b"08", b"25", b"26", b"34", b"53", b"54", b"57"];
+/// Messages that are always the same, whoever's fault they are.
+const CONSTANT_MESSAGES: [&[u8]; 5] = [
+    b"current transaction is aborted, commands ignored until end of transaction block",
+    b"canceling statement due to user request",
+    b"canceling statement due to statement timeout",
+    b"canceling statement due to lock timeout",
+    b"terminating connection due to administrator command",
+];
 
-const WITHHELD: &[u8] = b"withheld: the statement touches protected columns";
+const WITHHELD: &[u8] = b"withheld: it may quote protected columns";
 
 /// Who looks at a report, and for whom.
 pub(super) struct Reviewer<'r> {
@@ -57,9 +61,18 @@ impl Reviewer<'_> {
         Some(out)
     }
 
+    /// What the client gets instead of a notification's payload; none when it may pass. Whoever sent it, it can have been
+    /// made from any column.
+    pub(super) fn review_payload(&self, payload: &[u8]) -> Option<String> {
+        if !self.role.role.columns.is_empty() {
+            return Some(String::from_utf8_lossy(WITHHELD).into_owned());
+        }
+        self.mask(std::iter::once(payload)).map(|masked| masked.concat())
+    }
+
     /// The texts with what the detectors found in them treated; none when they found nothing. A text that is not UTF-8, or
     /// that no detector could look at, is withheld.
-    pub(super) fn mask<'t>(&self, texts: impl Iterator<Item = &'t [u8]>) -> Option<Vec<String>> {
+    fn mask<'t>(&self, texts: impl Iterator<Item = &'t [u8]>) -> Option<Vec<String>> {
         let mut column = ColumnTexts::new(0);
         let mut void = Vec::new();
         let mut whole = Vec::new();
@@ -106,9 +119,16 @@ impl Reviewer<'_> {
     }
 }
 
+/// Whether its texts can hold more than the statement and the server's own words. Errors of class 42 (syntax, unknown or
+/// forbidden objects) that point into the statement were found before any row was read; the same class without a position
+/// can come from a value, as in `value::regtype`.
 fn may_quote_rows(message: &[u8]) -> bool {
-    let state = report_fields(message).find(|(code, _)| *code == b'C').map(|(_, text)| text);
-    !state.is_some_and(|state| SPEAK_OF_NO_ROWS.iter().any(|class| state.starts_with(class)))
+    let field = |wanted: u8| report_fields(message).find(|(code, _)| *code == wanted).map(|(_, text)| text);
+    let is_about_statement =
+        field(b'C').is_some_and(|state| state.starts_with(b"42")) && field(b'P').is_some();
+    let is_constant = field(b'M').is_some_and(|text| CONSTANT_MESSAGES.contains(&text));
+    let says_more = b"DWq".iter().any(|code| field(*code).is_some());
+    says_more || !(is_about_statement || is_constant)
 }
 
 /// Keeps severity, SQLSTATE and places; the message says that it is not told.

@@ -174,7 +174,10 @@ impl Shield {
                 kind: plan.column.kind().to_owned(),
             });
             let context = self.asker.context(self.exchange);
-            ResultScanner::new(&self.role.detectors, context, infos.collect())
+            let kept =
+                self.role.role.treatments.iter().filter(|(_, treatment)| **treatment == Treatment::Keep);
+            let kept = kept.map(|(label, _)| label.clone()).collect();
+            ResultScanner::new(&self.role.detectors, context, infos.collect()).ignoring(kept)
         });
         ResultPlan { fields: Arc::clone(fields), columns, scanner }
     }

@@ -83,11 +83,10 @@ impl<'m> Parse<'m> {
     }
 }
 
-/// Bind: which portal from which statement, and the formats of its result.
+/// Bind: which portal from which statement. Parameters and formats are the server's business.
 pub(crate) struct Bind<'m> {
     pub(crate) portal: &'m [u8],
     pub(crate) statement: &'m [u8],
-    pub(crate) result_formats: ResultFormats,
 }
 
 impl<'m> Bind<'m> {
@@ -99,29 +98,10 @@ impl<'m> Bind<'m> {
         for _ in 0..body.count()? {
             body.value()?;
         }
-        let result_formats = ResultFormats::decode(&mut body)?;
+        let result_formats = body.count()?;
+        body.bytes(2 * result_formats)?;
         body.end()?;
-        Ok(Self { portal, statement, result_formats })
-    }
-}
-
-/// The result formats a Bind asks for: none means all text, one means all alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ResultFormats(Box<[Format]>);
-
-impl ResultFormats {
-    fn decode(body: &mut Body<'_>) -> Result<Self, Violation> {
-        let count = body.count()?;
-        (0..count).map(|_| Format::decode(body)).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// The format of a column. A count that does not fit is the server's to refuse; until it has, text is as good as any.
-    pub(crate) fn of(&self, column: usize) -> Format {
-        match *self.0 {
-            [] => Format::Text,
-            [all] => all,
-            ref each => each.get(column).copied().unwrap_or(Format::Text),
-        }
+        Ok(Self { portal, statement })
     }
 }
 

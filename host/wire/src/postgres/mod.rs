@@ -17,8 +17,8 @@ pub mod value;
 
 pub use frame::HEADER_BYTES;
 pub use message::{
-    COLUMNS_MAX, Field, Notification, RowWriter, Severity, messages, notification, put_error, put_notification,
-    put_query, put_report, put_row, report_fields, walk_row,
+    COLUMNS_MAX, Field, Notification, RowWriter, Severity, messages, notification, put_error,
+    put_notification, put_query, put_report, put_row, report_fields, walk_row,
 };
 pub use relay::{
     Ended, Impossible, Limits, PENDING_MAX, Relay, Request, Response, Rows, Run, Traffic, TransactionStatus,

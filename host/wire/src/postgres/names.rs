@@ -6,29 +6,68 @@
 //! Across a Sync it is not, so there a look-up answers [`Lookup::Unsettled`] and the relay waits.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::message::{Field, ResultFormats};
+use super::message::Field;
 use super::{Statement, Violation};
 
-/// Most prepared statements, and most portals, of one session. Drivers' statement caches hold a few hundred; the limit
-/// keeps a session that never closes any from growing without bound (about 100 bytes an entry besides the text).
+/// Most prepared statements, and most portals, of one session. Drivers' statement caches hold a few hundred.
 pub(crate) const NAMES_MAX: usize = 100_000;
+
+/// Most bytes that one session's prepared statements may take, roughly: their texts and what was understood of them.
+const NAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest name: the server cuts longer ones (`NAMEDATALEN` - 1), so that two of them can mean one thing.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Whether the server reads the name as it stands: not cut, not converted from another encoding.
+pub(crate) fn is_plain(name: &[u8]) -> bool {
+    name.len() <= NAME_BYTES_MAX && name.is_ascii()
+}
+
+/// Something a name can stand for.
+pub(crate) trait Weigh {
+    /// Bytes it takes, roughly.
+    fn weight(&self) -> usize;
+}
 
 /// A prepared statement.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) statement: Arc<Statement>,
-    /// The result's columns once the server has described them; an empty slice when there is no result.
-    pub(crate) fields: OnceLock<Arc<[Field]>>,
-    /// A Describe that will set `fields` is under way or done.
-    pub(crate) described: AtomicBool,
 }
 
-impl Prepared {
-    pub(crate) fn new(statement: Arc<Statement>) -> Self {
-        Self { statement, fields: OnceLock::new(), described: AtomicBool::new(false) }
+impl Weigh for Prepared {
+    fn weight(&self) -> usize {
+        // What was understood takes a few times the text.
+        512 + 4 * self.statement.text.len()
+    }
+}
+
+/// A portal: a prepared statement bound to parameters.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) prepared: Arc<Prepared>,
+    /// The result's columns once the server has described them; an empty slice when there is no result. Of the portal, not
+    /// of the statement: the same statement can be planned anew over other tables.
+    pub(crate) fields: OnceLock<Arc<[Field]>>,
+    /// A Describe that will set `fields` is under way or done.
+    described: AtomicBool,
+    /// Rows returned by earlier runs of it.
+    returned: AtomicU64,
+}
+
+impl Portal {
+    pub(crate) fn new(name: &[u8], prepared: Arc<Prepared>) -> Self {
+        Self {
+            name: name.into(),
+            prepared,
+            fields: OnceLock::new(),
+            described: AtomicBool::new(false),
+            returned: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn is_described(&self) -> bool {
@@ -38,25 +77,19 @@ impl Prepared {
     pub(crate) fn set_described(&self, described: bool) {
         self.described.store(described, Ordering::Relaxed);
     }
+
+    pub(crate) fn returned(&self) -> u64 {
+        self.returned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_returned(&self, rows: u64) {
+        self.returned.fetch_add(rows, Ordering::Relaxed);
+    }
 }
 
-/// A portal: a prepared statement bound to parameters.
-#[derive(Debug)]
-pub(crate) struct Portal {
-    pub(crate) name: Box<[u8]>,
-    pub(crate) prepared: Arc<Prepared>,
-    pub(crate) formats: ResultFormats,
-}
-
-impl Portal {
-    /// The columns of its result with the formats it was bound with.
-    pub(crate) fn fields(&self) -> Option<Arc<[Field]>> {
-        let fields = self.prepared.fields.get()?;
-        let mut formats = fields.iter().enumerate().map(|(column, field)| (self.formats.of(column), field));
-        if formats.clone().all(|(format, field)| format == field.format) {
-            return Some(Arc::clone(fields));
-        }
-        Some(formats.by_ref().map(|(format, field)| Field { format, ..field.clone() }).collect())
+impl Weigh for Portal {
+    fn weight(&self) -> usize {
+        512
     }
 }
 
@@ -72,7 +105,13 @@ pub(crate) struct Op {
 pub(crate) struct Change<T> {
     name: Box<[u8]>,
     op: Op,
-    previous: Option<Arc<T>>,
+    previous: Option<Slot<T>>,
+}
+
+impl<T> Change<T> {
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
 }
 
 /// What a name stands for.
@@ -95,11 +134,14 @@ struct Slot<T> {
 #[derive(Debug)]
 pub(crate) struct Names<T> {
     slots: HashMap<Box<[u8]>, Slot<T>>,
+    bytes: usize,
+    /// Number of the last change that the server did. It answers in order.
+    confirmed_through: u64,
 }
 
-impl<T> Names<T> {
+impl<T: Weigh> Names<T> {
     pub(crate) fn new() -> Self {
-        Self { slots: HashMap::new() }
+        Self { slots: HashMap::new(), bytes: 0, confirmed_through: 0 }
     }
 
     pub(crate) fn lookup(&self, name: &[u8], segment: u64) -> Lookup<T> {
@@ -118,58 +160,80 @@ impl<T> Names<T> {
     /// Makes `name` stand for `value`, or for nothing, until confirmed or undone.
     ///
     /// # Errors
-    /// When there are [`NAMES_MAX`] already.
-    pub(crate) fn change(&mut self, name: &[u8], value: Option<Arc<T>>, op: Op) -> Result<Change<T>, Violation> {
-        if self.slots.len() >= NAMES_MAX && !self.slots.contains_key(name) {
+    /// When there are [`NAMES_MAX`] already, or they take too much memory.
+    pub(crate) fn change(
+        &mut self,
+        name: &[u8],
+        value: Option<Arc<T>>,
+        op: Op,
+    ) -> Result<Change<T>, Violation> {
+        let is_new = !self.slots.contains_key(name);
+        let weight = value.as_deref().map_or(0, Weigh::weight);
+        if is_new && self.slots.len() >= NAMES_MAX || self.bytes + weight > NAMES_BYTES_MAX {
             return Err(Violation::TooManyNames { limit: NAMES_MAX });
         }
-        let old = self.slots.insert(name.into(), Slot { value, unconfirmed: Some(op) });
-        Ok(Change { name: name.into(), op, previous: old.and_then(|slot| slot.value) })
+        let previous = self.put(name.into(), Some(Slot { value, unconfirmed: Some(op) }));
+        Ok(Change { name: name.into(), op, previous })
     }
 
     /// The server did it.
     pub(crate) fn confirm(&mut self, change: &Change<T>) {
-        if let Some(slot) = self.slots.get_mut(&change.name)
-            && slot.unconfirmed == Some(change.op)
-        {
-            slot.unconfirmed = None;
-            if slot.value.is_none() {
-                self.slots.remove(&change.name);
-            }
+        self.confirmed_through = change.op.number;
+        let Some(slot) = self.slots.get_mut(&change.name).filter(|slot| slot.unconfirmed == Some(change.op))
+        else {
+            return;
+        };
+        slot.unconfirmed = None;
+        if slot.value.is_none() {
+            self.remove(&change.name);
         }
     }
 
     /// The server did not do it. Called for the latest change first. What the unnamed one was before is not certain (a
     /// failed Parse drops it, a skipped one does not), so it is forgotten: a Bind to it is then refused.
     pub(crate) fn undo(&mut self, change: Change<T>) {
-        let Some(slot) = self.slots.get_mut(&change.name) else { return };
-        if slot.unconfirmed != Some(change.op) {
+        if self.slots.get(&change.name).is_none_or(|slot| slot.unconfirmed != Some(change.op)) {
             return;
         }
-        match change.previous {
-            Some(previous) if !change.name.is_empty() => {
-                *slot = Slot { value: Some(previous), unconfirmed: None };
-            }
-            Some(_) | None => {
-                self.slots.remove(&change.name);
-            }
-        }
+        let previous = change.previous.filter(|_| !change.name.is_empty()).map(|slot| Slot {
+            unconfirmed: slot.unconfirmed.filter(|op| op.number > self.confirmed_through),
+            ..slot
+        });
+        let previous = previous.filter(|slot| slot.value.is_some() || slot.unconfirmed.is_some());
+        self.put(change.name, previous);
     }
 
     /// The server has it, whatever was known before.
     pub(crate) fn set(&mut self, name: &[u8], value: Arc<T>) {
-        if self.slots.len() < NAMES_MAX {
-            self.slots.insert(name.into(), Slot { value: Some(value), unconfirmed: None });
-        }
+        let room = self.slots.len() < NAMES_MAX && self.bytes + value.weight() <= NAMES_BYTES_MAX;
+        self.put(name.into(), room.then_some(Slot { value: Some(value), unconfirmed: None }));
     }
 
     pub(crate) fn remove(&mut self, name: &[u8]) {
-        self.slots.remove(name);
+        self.put(name.into(), None);
     }
 
     /// Forgets everything that is not under way.
     pub(crate) fn clear_confirmed(&mut self) {
         self.slots.retain(|_, slot| slot.unconfirmed.is_some());
+        self.bytes = self.slots.values().map(Slot::weight).sum();
+    }
+
+    /// The only place where slots change one by one.
+    fn put(&mut self, name: Box<[u8]>, slot: Option<Slot<T>>) -> Option<Slot<T>> {
+        self.bytes += slot.as_ref().map_or(0, Slot::weight);
+        let old = match slot {
+            Some(slot) => self.slots.insert(name, slot),
+            None => self.slots.remove(&name),
+        };
+        self.bytes -= old.as_ref().map_or(0, Slot::weight);
+        old
+    }
+}
+
+impl<T: Weigh> Slot<T> {
+    fn weight(&self) -> usize {
+        self.value.as_deref().map_or(0, Weigh::weight)
     }
 }
 
@@ -182,6 +246,12 @@ impl<T> Slot<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Weigh for &str {
+        fn weight(&self) -> usize {
+            self.len()
+        }
+    }
 
     fn op(segment: u64, number: u64) -> Op {
         Op { segment, number }
@@ -241,5 +311,48 @@ mod tests {
         let _second = names.change(b"", Some(Arc::new("second")), op(2, 2)).expect("room");
         names.undo(first);
         assert_eq!(found(&names, b"", 2), Some("second"));
+    }
+
+    #[test]
+    fn changes_of_one_name_are_taken_back_one_by_one() {
+        let mut names = Names::new();
+        names.set(b"s", Arc::new("old"));
+        let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
+        let second = names.change(b"s", Some(Arc::new("second")), op(1, 2)).expect("room");
+        names.undo(second);
+        assert_eq!(found(&names, b"s", 2), Some("unsettled"), "the first is still unanswered");
+        names.undo(first);
+        assert_eq!(found(&names, b"s", 2), Some("old"));
+    }
+
+    #[test]
+    fn a_change_confirmed_beneath_another_stays_when_that_is_taken_back() {
+        let mut names = Names::new();
+        let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
+        let second = names.change(b"s", None, op(1, 2)).expect("room");
+        names.confirm(&first);
+        names.undo(second);
+        assert_eq!(found(&names, b"s", 2), Some("first"));
+    }
+
+    #[test]
+    fn what_names_take_is_limited_and_given_back() {
+        let mut names: Names<Prepared> = Names::new();
+        let text = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+        let prepared =
+            || Arc::new(Prepared { statement: Arc::new(Statement { text: text.clone(), actions: vec![] }) });
+        let mut count = 0;
+        while names.change(format!("s{count}").as_bytes(), Some(prepared()), op(1, count)).is_ok() {
+            count += 1;
+        }
+        assert!((10..20).contains(&count), "{count}");
+        names.remove(b"s0");
+        assert!(names.change(b"t", Some(prepared()), op(1, count)).is_ok());
+    }
+
+    #[test]
+    fn names_that_the_server_reads_otherwise_are_not_plain() {
+        assert!(is_plain(&[b'a'; 63]) && is_plain(b""));
+        assert!(!is_plain(&[b'a'; 64]) && !is_plain("é".as_bytes()));
     }
 }

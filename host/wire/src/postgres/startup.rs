@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_first_packet_is_told_apart() {
-        let check = |code, rest: &[u8], expected| assert_eq!(decode_first_packet(&packet(code, rest)), expected);
+        let check =
+            |code, rest: &[u8], expected| assert_eq!(decode_first_packet(&packet(code, rest)), expected);
         check(SSL_REQUEST, b"", Ok(FirstPacket::SslRequest));
         check(GSS_ENCRYPTION_REQUEST, b"", Ok(FirstPacket::GssEncryptionRequest));
         check(SSL_REQUEST, b"x", Err(StartupError::Malformed));
@@ -232,7 +233,9 @@ mod tests {
             options: vec!["_pq_.x".into()],
         };
         check(PROTOCOL_3_0, b"user\0ada\0_pq_.x\x001\0\0", Ok(FirstPacket::Startup(startup)));
-        for rest in [&b""[..], b"user", b"user\0", b"user\0ada", b"user\0ada\0", b"user\0ada\0\0x", b"us\xff\0a\0\0"] {
+        for rest in
+            [&b""[..], b"user", b"user\0", b"user\0ada", b"user\0ada\0", b"user\0ada\0\0x", b"us\xff\0a\0\0"]
+        {
             check(PROTOCOL_3_0, rest, Err(StartupError::Malformed));
         }
     }
@@ -260,7 +263,9 @@ mod tests {
     #[test]
     fn only_a_whole_password_message_has_a_password() {
         assert_eq!(take_password(b"p\0\0\0\x07ab\0"), Some("ab"));
-        for message in [&b"q\0\0\0\x07ab\0"[..], b"p\0\0\0\x07ab", b"p\0\0\0\x08ab\0\0", b"p\0\0\0\x06ab", b"p"] {
+        for message in
+            [&b"q\0\0\0\x07ab\0"[..], b"p\0\0\0\x07ab", b"p\0\0\0\x08ab\0\0", b"p\0\0\0\x06ab", b"p"]
+        {
             assert_eq!(take_password(message), None);
         }
     }

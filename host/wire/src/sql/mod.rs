@@ -67,7 +67,7 @@ pub enum AnalyzeError {
     /// A statement that the grammar allows and Grille does not know.
     #[error("this kind of statement is not supported")]
     Unsupported,
-    /// Our fault, or the machine's: no thread or descriptor was to be had, or parser and scanner disagree.
+    /// Our fault, or the machine's: no thread was to be had, or parser and scanner disagree.
     #[error("the SQL could not be analysed: {reason}")]
     Internal {
         /// What went wrong; tells nothing about the statement.
@@ -78,8 +78,8 @@ pub enum AnalyzeError {
 /// What each statement of `sql` does, in order; nothing for an empty query or one of comments only.
 ///
 /// A pure function of the text, under `standard_conforming_strings = on`: the caller refuses statements in sessions where it
-/// is off. It takes some 20 µs for 100 bytes and up to a second for the longest SQL, which is no work for an async worker;
-/// parses take turns in a process. Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
+/// is off. It takes some 20 µs for 100 bytes and up to a second for the longest SQL, which is no work for an async worker.
+/// Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
 ///
 /// # Errors
 /// What is not understood completely is refused, see [`AnalyzeError`].
@@ -95,7 +95,10 @@ pub fn analyze(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
 
 fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
     // The parser's errors are better than the scanner's.
-    let tokens = Tokens::scan(sql).or_else(|error| parse::parse(sql).and(Err(error)))?;
+    let tokens = Tokens::scan(sql).or_else(|error| {
+        let _turn = parse::turn(sql.len());
+        parse::parse(sql).and(Err(error))
+    })?;
     if tokens.len() > TOKENS_MAX {
         return Err(AnalyzeError::TooLong);
     }

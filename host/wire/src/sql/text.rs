@@ -42,8 +42,7 @@ pub(crate) struct Normal {
 impl<'s> Tokens<'s> {
     /// Scans SQL, statements' ends and comments included.
     pub(crate) fn scan(sql: &'s str) -> Result<Self, AnalyzeError> {
-        // Unlike `scan`, `scan_tokens` leaves standard error alone. But it must not be given a text without a token: it
-        // makes a slice of a null pointer then.
+        // `scan_tokens` must not be given a text without a token: it makes a slice of a null pointer then.
         let mut tokens = pg_query::scan_tokens(&format!("{sql}\n;")).map_err(|_| DISAGREE)?;
         tokens.pop();
         Ok(Self { sql, tokens })

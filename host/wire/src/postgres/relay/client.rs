@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use grille_core::{ClientMessage, Clearance, Permit};
+use grille_core::{Clearance, ClientMessage, Permit};
 
 use super::super::frame;
 use super::super::message::{
     Bind, Named, Parse, Severity, decode_execute, decode_named, decode_query, frontend, put_describe_portal,
     put_error, put_flush, put_parse, put_query, put_terminate,
 };
-use super::super::names::{Lookup, Op, Portal, Prepared};
+use super::super::names::{Lookup, Op, Portal, Prepared, is_plain};
 use super::super::{Statement, Violation};
 use super::pending::{Origin, Pending, Running};
 use super::{Impossible, PENDING_MAX, Relay, Request, Rows, Run};
@@ -65,6 +65,9 @@ enum Taken {
     Wait,
 }
 
+/// A name that the server would read as another.
+const NOT_PLAIN: Taken = Taken::Hold(HeldWhat::Impossible { why: Impossible::Name });
+
 impl Relay {
     /// The next thing to judge, or none until more bytes have come from either side.
     ///
@@ -109,25 +112,30 @@ impl Relay {
     /// Runs the Query or Execute at hand.
     pub fn permit(&mut self, _permit: Permit, run: Run) {
         let Some(held) = self.held.take() else { return };
-        let (stateful, changes_reading) = (run.statement.is_stateful(), run.statement.changes_reading());
+        let changes_reading = run.statement.changes_reading();
+        // A capped one may have to fail what it is in, so nothing behind it may have been sent.
+        let alone = run.statement.is_stateful() || run.row_cap.is_some();
         match held.what {
             HeldWhat::Query { .. } => {
                 self.to_upstream.extend_from_slice(&held.message);
-                self.pending.push_back(Pending::Query(Running::new(run)));
+                self.pending.push_back(Pending::Query(Running::new(run, 0)));
             }
             HeldWhat::Execute { portal } => {
-                if run.rows == Rows::Inspect && !portal.prepared.is_described() {
+                if run.rows == Rows::Inspect && !portal.is_described() {
                     self.describe(&portal);
                 }
+                if self.lockstep || changes_reading {
+                    self.reading_open_in = Some(self.segment);
+                }
                 self.to_upstream.extend_from_slice(&held.message);
-                self.pending.push_back(Pending::Execute(Running::new(run), portal));
+                self.pending.push_back(Pending::Execute(Running::new(run, portal.returned()), portal));
             }
             HeldWhat::Parse { .. } | HeldWhat::Bind { .. } | HeldWhat::Impossible { .. } => {
                 unreachable!("a permit answers a Query or an Execute")
             }
         }
         self.lockstep |= changes_reading;
-        if stateful {
+        if alone {
             self.wait_until_idle();
         }
     }
@@ -141,7 +149,7 @@ impl Relay {
         let op = self.op();
         let pending = match held.what {
             HeldWhat::Parse { name, .. } => {
-                let prepared = Arc::new(Prepared::new(Arc::clone(statement)));
+                let prepared = Arc::new(Prepared { statement: Arc::clone(statement) });
                 Pending::Parse(self.statements.change(&name, Some(prepared), op)?)
             }
             HeldWhat::Bind { portal } => {
@@ -171,12 +179,28 @@ impl Relay {
             HeldWhat::Parse { .. }
             | HeldWhat::Bind { .. }
             | HeldWhat::Execute { .. }
-            | HeldWhat::Impossible { why: Impossible::UnknownStatement | Impossible::UnknownPortal } => {
-                put_parse(&mut self.to_upstream, REFUSED_NAME, REFUSED_SQL);
-                self.pending.push_back(Pending::Refused(error));
-                self.client_skips = true;
-            }
+            | HeldWhat::Impossible {
+                why:
+                    Impossible::UnknownStatement
+                    | Impossible::UnknownPortal
+                    | Impossible::Name
+                    | Impossible::ReadingOpen,
+            } => self.fail_segment_with(error),
         }
+    }
+
+    /// Has the upstream fail the segment; the client gets `error`, and what it sends up to its Sync is dropped.
+    pub(super) fn fail_segment_with(&mut self, error: Bytes) {
+        put_parse(&mut self.to_upstream, REFUSED_NAME, REFUSED_SQL);
+        self.pending.push_back(Pending::Refused(error));
+        self.client_skips = true;
+        self.held = None;
+    }
+
+    /// Has the upstream fail its open transaction; the client sees none of it.
+    pub(super) fn fail_transaction(&mut self) {
+        put_query(&mut self.to_upstream, REFUSED_SQL);
+        self.pending.push_back(Pending::RefusedQuery(Bytes::new()));
     }
 
     /// Tells the upstream that the session is over, after what it was already sent.
@@ -223,6 +247,9 @@ impl Relay {
             return Ok(Taken::Done);
         }
         match tag {
+            frontend::QUERY | frontend::PARSE if self.reading_open_in == Some(self.segment) => {
+                Ok(Taken::Hold(HeldWhat::Impossible { why: Impossible::ReadingOpen }))
+            }
             frontend::QUERY => {
                 let sql = message.slice_ref(decode_query(message)?);
                 Ok(Taken::Hold(HeldWhat::Query { sql }))
@@ -257,6 +284,9 @@ impl Relay {
 
     fn take_parse(&mut self, message: &Bytes) -> Result<Taken, Violation> {
         let Parse { name, sql } = Parse::decode(message)?;
+        if !is_plain(name) {
+            return Ok(NOT_PLAIN);
+        }
         if !self.statements.may_change(name, self.segment) {
             return Ok(Taken::Wait);
         }
@@ -265,24 +295,27 @@ impl Relay {
 
     fn take_bind(&mut self, message: &[u8]) -> Result<Taken, Violation> {
         let bind = Bind::decode(message)?;
+        if !is_plain(bind.portal) || !is_plain(bind.statement) {
+            return Ok(NOT_PLAIN);
+        }
         if !self.portals.may_change(bind.portal, self.segment) {
             return Ok(Taken::Wait);
         }
         Ok(match self.statements.lookup(bind.statement, self.segment) {
             Lookup::Unsettled => Taken::Wait,
             Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownStatement }),
-            Lookup::Found(prepared) => Taken::Hold(HeldWhat::Bind {
-                portal: Arc::new(Portal {
-                    name: bind.portal.into(),
-                    prepared,
-                    formats: bind.result_formats,
-                }),
-            }),
+            Lookup::Found(prepared) => {
+                Taken::Hold(HeldWhat::Bind { portal: Arc::new(Portal::new(bind.portal, prepared)) })
+            }
         })
     }
 
     fn take_execute(&mut self, message: &[u8]) -> Result<Taken, Violation> {
-        Ok(match self.portals.lookup(decode_execute(message)?, self.segment) {
+        let name = decode_execute(message)?;
+        if !is_plain(name) {
+            return Ok(NOT_PLAIN);
+        }
+        Ok(match self.portals.lookup(name, self.segment) {
             Lookup::Unsettled => Taken::Wait,
             Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownPortal }),
             Lookup::Found(portal) => Taken::Hold(HeldWhat::Execute { portal }),
@@ -292,27 +325,31 @@ impl Relay {
     /// Describe runs nothing. One for a name that is not known here (a cursor declared in SQL) is the server's to answer.
     fn take_describe(&mut self, message: &[u8]) -> Result<Taken, Violation> {
         let (kind, name) = decode_named(message)?;
-        let found = match kind {
-            Named::Statement => self.statements.lookup(name, self.segment),
+        if !is_plain(name) {
+            return Ok(NOT_PLAIN);
+        }
+        let portal = match kind {
+            Named::Statement if matches!(self.statements.lookup(name, self.segment), Lookup::Unsettled) => {
+                return Ok(Taken::Wait);
+            }
+            Named::Statement => None,
             Named::Portal => match self.portals.lookup(name, self.segment) {
-                Lookup::Found(portal) => Lookup::Found(Arc::clone(&portal.prepared)),
-                Lookup::Missing => Lookup::Missing,
-                Lookup::Unsettled => Lookup::Unsettled,
+                Lookup::Unsettled => return Ok(Taken::Wait),
+                Lookup::Missing => None,
+                Lookup::Found(portal) => Some(portal),
             },
         };
-        let prepared = match found {
-            Lookup::Unsettled => return Ok(Taken::Wait),
-            Lookup::Missing => None,
-            Lookup::Found(prepared) => Some(prepared),
-        };
-        if let Some(prepared) = &prepared {
-            prepared.set_described(true);
+        if let Some(portal) = &portal {
+            portal.set_described(true);
         }
-        self.forward(message, Pending::Describe { prepared, origin: Origin::Client })
+        self.forward(message, Pending::Describe { portal, origin: Origin::Client })
     }
 
     fn take_close(&mut self, message: &[u8]) -> Result<Taken, Violation> {
         let (kind, name) = decode_named(message)?;
+        if !is_plain(name) {
+            return Ok(NOT_PLAIN);
+        }
         let op = self.op();
         let pending = match kind {
             Named::Statement if self.statements.may_change(name, self.segment) => {
@@ -328,10 +365,10 @@ impl Relay {
 
     /// Asks the upstream for the columns of a portal that the client never asked about.
     fn describe(&mut self, portal: &Arc<Portal>) {
-        portal.prepared.set_described(true);
+        portal.set_described(true);
         put_describe_portal(&mut self.to_upstream, &portal.name);
-        let prepared = Some(Arc::clone(&portal.prepared));
-        self.pending.push_back(Pending::Describe { prepared, origin: Origin::Relay });
+        let portal = Some(Arc::clone(portal));
+        self.pending.push_back(Pending::Describe { portal, origin: Origin::Relay });
     }
 
     /// For messages that run nothing.

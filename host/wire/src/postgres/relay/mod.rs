@@ -40,6 +40,12 @@ pub use pending::{Ended, TransactionStatus};
 /// messages would make the queue grow as fast as the network delivers. A driver's batch is seldom over a thousand.
 pub const PENDING_MAX: usize = 8192;
 
+/// Most bytes taken from the client ahead of what can be worked on.
+const CLIENT_BYTES_AHEAD_MAX: usize = 256 * 1024;
+
+/// Largest buffer that is kept while the session is idle: there are four, and most statements fit.
+const IDLE_BYTES_MAX: usize = 1024;
+
 /// Limits of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -86,6 +92,10 @@ pub enum Impossible {
     UnknownPortal,
     /// A FunctionCall message.
     FunctionCall,
+    /// A name that the server would read as another: longer than 63 bytes, or not ASCII.
+    Name,
+    /// A text that comes, without a Sync between, after a statement that may have changed how texts are read.
+    ReadingOpen,
 }
 
 /// How a permitted execution is to be relayed.
@@ -163,8 +173,11 @@ pub struct Relay {
     client_skips: bool,
     /// Nothing further is judged until everything is answered.
     waits_for_idle: bool,
-    /// One statement at a time, from the first change on of how statements are read.
+    /// One statement at a time: in this transaction, how statements are read was changed, and may change back.
     lockstep: bool,
+    /// The segment in which something ran that may have changed how texts are read. The server tells only with its next
+    /// ReadyForQuery, so until the client's Sync no text is taken.
+    reading_open_in: Option<u64>,
     terminated: bool,
 
     // The upstream's half.
@@ -181,6 +194,9 @@ pub struct Relay {
     pending: VecDeque<Pending>,
     ended: VecDeque<Ended>,
     transaction: TransactionStatus,
+    /// Since the last ReadyForQuery the server has run something, and after that has read a text.
+    ran: bool,
+    read_after_run: bool,
 
     statements: Names<Prepared>,
     portals: Names<Portal>,
@@ -206,6 +222,7 @@ impl Relay {
             client_skips: false,
             waits_for_idle: false,
             lockstep: false,
+            reading_open_in: None,
             terminated: false,
             upstream: BytesMut::new(),
             walked: 0,
@@ -216,6 +233,8 @@ impl Relay {
             pending: VecDeque::new(),
             ended: VecDeque::new(),
             transaction: TransactionStatus::Idle,
+            ran: false,
+            read_after_run: false,
             statements: Names::new(),
             portals: Names::new(),
             cursors: HashMap::new(),
@@ -288,15 +307,34 @@ impl Relay {
         self.traffic
     }
 
-    /// How many bytes from each side wait to be worked on: client, upstream.
-    pub fn backlog(&self) -> (usize, usize) {
-        (self.client.len(), self.upstream.len())
+    /// Whether more bytes from the client are of use now. They are not while a whole message waits for the upstream: what
+    /// cannot be worked on is left in the socket.
+    pub fn wants_client_bytes(&self) -> bool {
+        let waits = self.held.is_some() || self.waits_for_idle || self.has_whole_client_message();
+        self.client.len() < CLIENT_BYTES_AHEAD_MAX || !waits
+    }
+
+    /// Whether a message from the client is at hand, or one is held.
+    pub fn has_client_work(&self) -> bool {
+        self.held.is_some() || self.has_whole_client_message()
+    }
+
+    fn has_whole_client_message(&self) -> bool {
+        super::frame::header(&self.client)
+            .ok()
+            .flatten()
+            .is_some_and(|header| self.client.len() >= header.total)
+    }
+
+    /// Whether the client has been given a part of a message whose rest is yet to come.
+    pub fn is_mid_message(&self) -> bool {
+        self.passing > 0
     }
 
     /// Gives back memory that an idle session does not need.
     pub fn shrink(&mut self) {
         for buffer in [&mut self.client, &mut self.upstream, &mut self.to_client, &mut self.to_upstream] {
-            if buffer.is_empty() {
+            if buffer.is_empty() && buffer.capacity() > IDLE_BYTES_MAX {
                 *buffer = BytesMut::new();
             }
         }

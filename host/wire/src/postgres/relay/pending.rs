@@ -20,8 +20,8 @@ pub(super) enum Pending {
     Parse(Change<Prepared>),
     Bind(Change<Portal>),
     Describe {
-        /// Whose columns the answer tells, if known here.
-        prepared: Option<Arc<Prepared>>,
+        /// The portal whose columns the answer tells; none for a statement, or a portal not known here.
+        portal: Option<Arc<Portal>>,
         origin: Origin,
     },
     Execute(Running, Arc<Portal>),
@@ -48,6 +48,8 @@ pub(super) struct Running {
     pub(super) fields: Option<Arc<[Field]>>,
     /// How many of the message's statements have completed.
     pub(super) completed: usize,
+    /// Rows that earlier runs of the portal returned.
+    rows_before: u64,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) failed: Option<[u8; 5]>,
@@ -55,8 +57,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(run: Run) -> Self {
-        Self { run, fields: None, completed: 0, rows: 0, bytes: 0, failed: None, stopped: false }
+    pub(super) fn new(run: Run, rows_before: u64) -> Self {
+        Self { run, fields: None, completed: 0, rows_before, rows: 0, bytes: 0, failed: None, stopped: false }
     }
 
     pub(super) fn inspects(&self) -> bool {
@@ -65,18 +67,12 @@ impl Running {
 
     /// How many more rows it may return.
     pub(super) fn rows_left(&self) -> u64 {
-        self.run.row_cap.map_or(u64::MAX, |cap| cap.saturating_sub(self.rows))
+        self.run.row_cap.map_or(u64::MAX, |cap| cap.saturating_sub(self.rows_before + self.rows))
     }
 
     pub(super) fn end(&self, outcome: Outcome) -> Ended {
         let outcome = if self.stopped { Outcome::Stopped } else { outcome };
-        Ended {
-            exchange: self.run.exchange,
-            outcome,
-            state: self.failed,
-            rows: self.rows,
-            bytes: self.bytes,
-        }
+        Ended { exchange: self.run.exchange, outcome, state: self.failed, rows: self.rows, bytes: self.bytes }
     }
 }
 

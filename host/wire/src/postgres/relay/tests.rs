@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use grille_core::audit::{Outcome, Recorded};
-use grille_core::{Action, ClientMessage, Clearance, Effect, ExchangeId, Permit, SqlState};
+use grille_core::{Action, Clearance, ClientMessage, Effect, ExchangeId, Permit, SqlState};
 
 use super::super::frame::put;
 use super::super::{Statement, Violation, messages};
@@ -44,6 +44,10 @@ fn understand(sql: &Bytes) -> Arc<Statement> {
     let mut actions = vec![action(words.next().unwrap(), None)];
     match text.split(' ').collect::<Vec<_>>()[..] {
         ["set", name] => actions[0].setting = Some(name.into()),
+        ["declare", name] => {
+            actions[0].kind = "declare cursor".into();
+            actions[0].names = Some(name.into());
+        }
         ["prepare", name] => {
             actions[0].names = Some(name.into());
             actions[0].inner = Some(Box::new(action("select", None)));
@@ -148,7 +152,7 @@ impl Play {
         match response {
             Response::Rows { fields, .. } => {
                 let mut out = BytesMut::new();
-                for row in messages(&self.relay.head().to_vec()) {
+                for row in messages(self.relay.head().to_owned().as_slice()) {
                     let mut cells = vec![];
                     super::super::walk_row(row, fields.len(), |_, cell| {
                         cells.push(cell.map(|cell| vec![b'#'; cell.len()]));
@@ -435,10 +439,10 @@ fn columns_that_the_client_did_not_ask_for_are_asked_for_by_us() {
 }
 
 #[test]
-fn columns_the_client_asked_for_once_serve_every_later_run() {
+fn the_columns_of_a_statement_are_not_taken_for_those_of_its_portals() {
     check(
         expect![[r#"
-            upstream: P(s|select) D S B E S
+            upstream: P(s|select) D S B D E S
             client: 1 t T ZI 2 D(###) C ZI
             ended: 1 Completed 1"#]],
         |play| {
@@ -446,7 +450,8 @@ fn columns_the_client_asked_for_once_serve_every_later_run() {
             play.client_sends(&[parse("s", "select"), describe('S', "s"), sync()].concat());
             play.upstream_sends(&[empty(b'1'), msg(b't', b"\0\0"), columns(), ready('I')].concat());
             play.client_sends(&[bind("", "s"), execute(""), sync()].concat());
-            play.upstream_sends(&[empty(b'2'), row("abc"), complete(), ready('I')].concat());
+            let answers = [empty(b'2'), columns(), row("abc"), complete(), ready('I')];
+            play.upstream_sends(&answers.concat());
         },
     );
 }
@@ -455,7 +460,7 @@ fn columns_the_client_asked_for_once_serve_every_later_run() {
 fn a_result_over_the_cap_ends_in_an_error_and_the_rest_is_dropped() {
     check(
         expect![[r#"
-            upstream: Q(select)
+            upstream: Q(select) H
             client: T D(a) E(cap) ZI
             ended: 1 Stopped 1"#]],
         |play| {
@@ -468,39 +473,160 @@ fn a_result_over_the_cap_ends_in_an_error_and_the_rest_is_dropped() {
 }
 
 #[test]
-fn a_cap_of_an_inspected_result_is_kept_too() {
+fn a_result_over_the_cap_fails_the_transaction_it_is_in() {
     check(
         expect![[r#"
-            upstream: P(select) D B E S
-            client: 1 t T 2 D(#) E(cap) ZI
-            ended: 1 Stopped 1"#]],
+            upstream: Q(select) H Q(grille: refused) Q(commit) H
+            client: T D(a) E(cap) ZE C ZI
+            ended: 1 Stopped 1, 2 Completed 0"#]],
         |play| {
-            play.inspects = true;
             play.row_cap = Some(1);
-            let segment = [parse("", "select"), describe('S', ""), bind("", ""), execute(""), sync()];
-            play.client_sends(&segment.concat());
-            let described = [empty(b'1'), msg(b't', b"\0\0"), columns(), empty(b'2')].concat();
-            play.upstream_sends(&[described, row("a"), row("b"), complete(), ready('I')].concat());
+            play.client_sends(&[query("select"), query("commit")].concat());
+            let answers = [columns(), row("a"), row("b"), complete(), ready('T')];
+            play.upstream_sends(&answers.concat());
+            play.upstream_sends(&[error("syntax error"), ready('E')].concat());
+            play.upstream_sends(&[complete(), ready('I')].concat());
         },
     );
 }
 
 #[test]
-fn after_a_change_of_reading_each_statement_waits_for_the_last() {
+fn a_result_over_the_cap_fails_the_segment_it_is_in() {
     check(
         expect![[r#"
-            upstream: Q(set client_encoding) H Q(select) H Q(select)
-            client: S C ZI C ZI C ZI
-            ended: 1 Completed 0, 2 Completed 0, 3 Completed 0"#]],
+            upstream: P(select) B D E H P(grille_refused|grille: refused) S
+            client: 1 2 D(#) E(cap) ZI
+            ended: 1 Stopped 1"#]],
         |play| {
-            play.client_sends(&[query("set client_encoding"), query("select"), query("select")].concat());
-            assert_eq!(play.relay.client_encoding(), "UTF8");
-            play.upstream_sends(&[parameter("client_encoding", "LATIN1"), complete(), ready('I')].concat());
-            assert_eq!(play.relay.client_encoding(), "LATIN1");
-            play.upstream_sends(&[complete(), ready('I')].concat());
-            play.upstream_sends(&[complete(), ready('I')].concat());
+            play.inspects = true;
+            play.row_cap = Some(1);
+            let segment = [parse("", "select"), bind("", ""), execute(""), parse("", "select"), sync()];
+            play.client_sends(&segment.concat());
+            let described = [empty(b'1'), empty(b'2'), columns()].concat();
+            play.upstream_sends(&[described, row("a"), row("b"), complete(), error("syntax error")].concat());
+            play.upstream_sends(&ready('I'));
         },
     );
+}
+
+#[test]
+fn a_portal_that_goes_on_does_not_count_anew() {
+    check(
+        expect![[r#"
+            upstream: P(select) B E H E H P(grille_refused|grille: refused) S
+            client: 1 2 D(a) s D(b) E(cap) ZI
+            ended: 1 Suspended 1, 2 Stopped 1"#]],
+        |play| {
+            play.row_cap = Some(2);
+            let segment = [parse("", "select"), bind("", ""), execute(""), execute(""), sync()];
+            play.client_sends(&segment.concat());
+            play.upstream_sends(&[empty(b'1'), empty(b'2'), row("a"), empty(b's')].concat());
+            play.upstream_sends(
+                &[row("b"), row("c"), complete(), error("syntax error"), ready('I')].concat(),
+            );
+        },
+    );
+}
+
+#[test]
+fn after_a_change_of_reading_the_next_statement_waits_for_the_end_of_the_transaction() {
+    check(
+        expect![[r#"
+            upstream: Q(set client_encoding) H Q(select) H Q(select) Q(select)
+            client: S C ZT C ZI C ZI C ZI
+            ended: 1 Completed 0, 2 Completed 0, 3 Completed 0, 4 Completed 0"#]],
+        |play| {
+            let select = query("select");
+            play.client_sends(&[query("set client_encoding"), select.repeat(3)].concat());
+            assert_eq!(play.relay.client_encoding(), "UTF8");
+            play.upstream_sends(&[parameter("client_encoding", "LATIN1"), complete(), ready('T')].concat());
+            assert_eq!(play.relay.client_encoding(), "LATIN1");
+            play.upstream_sends(&[complete(), ready('I')].concat());
+            play.upstream_sends(&[complete(), ready('I')].concat().repeat(2));
+        },
+    );
+}
+
+#[test]
+fn no_text_is_read_between_a_change_of_reading_and_the_sync() {
+    check(
+        expect![[r#"
+            upstream: P(set client_encoding) B E H P(grille_refused|grille: refused) S
+            client: 1 2 C E(ReadingOpen) ZI
+            ended: 1 Completed 0"#]],
+        |play| {
+            let set = [parse("", "set client_encoding"), bind("", ""), execute("")].concat();
+            let evil = [parse("", "select"), bind("", ""), execute(""), sync()].concat();
+            play.client_sends(&[set, evil].concat());
+            play.upstream_sends(&[empty(b'1'), empty(b'2'), complete()].concat());
+            play.upstream_sends(&[error("syntax error"), ready('I')].concat());
+        },
+    );
+}
+
+#[test]
+fn a_text_read_after_a_function_changed_the_reading_ends_the_session() {
+    let mut play = Play::new(usize::MAX);
+    let one = [parse("", "select"), bind("", ""), execute("")].concat();
+    play.client_sends(&[&one[..], &one, &sync()].concat());
+    let answers = [empty(b'1'), empty(b'2'), complete()].concat();
+    let changed = parameter("standard_conforming_strings", "off");
+    let sent = [&answers[..], &answers, &changed].concat();
+    assert_eq!(play.try_upstream_sends(&sent), Err(Violation::SettingUnderWay));
+}
+
+#[test]
+fn names_that_the_server_would_cut_or_convert_are_refused() {
+    let long = "a".repeat(64);
+    for name in [long.as_str(), "é"] {
+        for message in
+            [parse(name, "select"), bind(name, ""), bind("", name), execute(name), close('S', name)]
+        {
+            let mut play = Play::new(usize::MAX);
+            play.client_sends(&[message, sync()].concat());
+            assert!(play.story().starts_with("upstream: P(grille_refused|grille: refused) S\n"));
+        }
+    }
+}
+
+#[test]
+fn a_cursor_takes_the_place_of_a_portal_and_a_portal_that_of_a_cursor() {
+    check(
+        expect![[r#"
+            upstream: P(select) B S Q(declare p) H P(grille_refused|grille: refused) S
+            client: 1 2 ZT C ZT E(UnknownPortal) ZE
+            ended: 1 Completed 0"#]],
+        |play| {
+            play.client_sends(&[parse("", "select"), bind("p", ""), sync()].concat());
+            play.upstream_sends(&[empty(b'1'), empty(b'2'), ready('T')].concat());
+            play.client_sends(&query("declare p"));
+            play.upstream_sends(&[complete(), ready('T')].concat());
+            assert!(play.relay.cursor("p").is_some());
+            play.client_sends(&[execute("p"), sync()].concat());
+            play.upstream_sends(&[error("syntax error"), ready('E')].concat());
+        },
+    );
+    let mut play = Play::new(usize::MAX);
+    play.client_sends(&query("declare p"));
+    play.upstream_sends(&[complete(), ready('T')].concat());
+    play.client_sends(&[parse("", "select"), bind("p", ""), sync()].concat());
+    play.upstream_sends(&[empty(b'1'), empty(b'2'), ready('T')].concat());
+    assert!(play.relay.cursor("p").is_none());
+}
+
+#[test]
+fn a_client_that_sends_ahead_is_left_waiting_in_the_socket() {
+    let mut play = Play::new(usize::MAX);
+    play.client_sends(&query("set geqo"));
+    let statement = query(&"x".repeat(1000));
+    let mut sent = 0;
+    while play.relay.wants_client_bytes() {
+        play.client_sends(&statement);
+        sent += statement.len();
+    }
+    assert!(sent < 1 << 20, "{sent}");
+    play.upstream_sends(&[complete(), ready('I')].concat());
+    assert!(play.relay.wants_client_bytes());
 }
 
 #[test]

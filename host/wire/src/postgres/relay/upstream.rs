@@ -9,7 +9,7 @@ use grille_core::{ClientMessage, ExchangeId};
 
 use super::super::frame::{self, Body};
 use super::super::message::{Severity, backend, decode_row_description, put_error, report_fields};
-use super::super::names::{NAMES_MAX, Prepared};
+use super::super::names::{NAMES_MAX, Portal, Prepared};
 use super::super::{Statement, Violation};
 use super::pending::{Origin, Pending, Running, TransactionStatus};
 use super::{Relay, Response};
@@ -17,6 +17,9 @@ use super::{Relay, Response};
 /// Longest message from the upstream that is held whole, rows aside: a RowDescription of `COLUMNS_MAX` columns with names
 /// of 63 bytes is about 140 KiB; error texts can quote a statement.
 const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// For an error without a SQLSTATE: `internal_error`.
+const UNKNOWN_STATE: &[u8; 5] = b"XX000";
 
 /// What to do after a message.
 enum Step {
@@ -76,27 +79,22 @@ impl Relay {
         self.to_client.extend_from_slice(bytes);
     }
 
-    /// Ends the exchange under way with an error for the client. What the upstream still sends for it, and for the rest of
-    /// its segment, is dropped; the caller cancels it there.
+    /// Ends the exchange under way with an error for the client, and fails the transaction it is in. What the upstream still
+    /// sends for it is dropped; the caller cancels it there.
     pub fn stop(&mut self, message: &ClientMessage) {
         self.release_walked();
         let head = std::mem::take(&mut self.head);
         drop(self.upstream.split_to(head));
         put_error(&mut self.to_client, Severity::Error, message);
         self.muted = true;
-        let in_segment = match self.pending.front_mut() {
-            Some(Pending::Query(running)) => {
-                running.stopped = true;
-                false
-            }
+        match self.pending.front_mut() {
+            Some(Pending::Query(running)) => running.stopped = true,
             Some(Pending::Execute(running, _)) => {
                 running.stopped = true;
-                true
+                // Nothing behind it was sent, so the segment can still be made to fail, and what ran before in it with it.
+                self.fail_segment_with(Bytes::new());
             }
-            _ => false,
-        };
-        if in_segment && !self.pending.iter().any(|pending| matches!(pending, Pending::Sync)) {
-            self.client_skips = true;
+            _ => {}
         }
     }
 
@@ -184,7 +182,7 @@ impl Relay {
         let limit = self.limits.block_bytes_max;
         let (described, running) = match self.pending.front_mut() {
             Some(Pending::Query(running)) => (running.fields.clone(), running),
-            Some(Pending::Execute(running, portal)) => (portal.fields(), running),
+            Some(Pending::Execute(running, portal)) => (portal.fields.get().cloned(), running),
             _ => return Err(Violation::Unexpected { tag: first.tag }),
         };
         let fields = described.ok_or(Violation::RowsUndescribed)?;
@@ -212,10 +210,15 @@ impl Relay {
         let shown = match (header.tag, front) {
             (backend::PARSE_COMPLETE, Pending::Parse(change)) => {
                 self.statements.confirm(&change);
+                self.read_after_run |= self.ran;
                 Shown::Yes
             }
             (backend::BIND_COMPLETE, Pending::Bind(change)) => {
                 self.portals.confirm(&change);
+                // The server has one name space for portals and cursors.
+                if let Ok(name) = std::str::from_utf8(change.name()) {
+                    self.cursors.remove(name);
+                }
                 Shown::Yes
             }
             (backend::CLOSE_COMPLETE, Pending::CloseStatement(change)) => {
@@ -230,8 +233,8 @@ impl Relay {
                 self.pending.push_front(front);
                 shown_to(origin)
             }
-            (backend::ROW_DESCRIPTION | backend::NO_DATA, Pending::Describe { prepared, origin }) => {
-                self.on_described(header, prepared.as_deref())?;
+            (backend::ROW_DESCRIPTION | backend::NO_DATA, Pending::Describe { portal, origin }) => {
+                self.on_described(header, portal.as_deref())?;
                 shown_to(origin)
             }
             (backend::ROW_DESCRIPTION, Pending::Query(mut running)) => {
@@ -250,10 +253,13 @@ impl Relay {
             }
             (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Execute(running, _)) => {
                 self.on_statement_completed(&running.run.statement, 0);
+                self.ran = true;
                 self.ended.push_back(running.end(Outcome::Completed));
                 Shown::Yes
             }
-            (backend::PORTAL_SUSPENDED, Pending::Execute(running, _)) => {
+            (backend::PORTAL_SUSPENDED, Pending::Execute(running, portal)) => {
+                portal.add_returned(running.rows);
+                self.ran = true;
                 self.ended.push_back(running.end(Outcome::Suspended));
                 Shown::Yes
             }
@@ -266,18 +272,14 @@ impl Relay {
         Ok(Step::Next)
     }
 
-    fn on_described(
-        &mut self,
-        header: frame::Header,
-        prepared: Option<&Prepared>,
-    ) -> Result<(), Violation> {
-        if let Some(prepared) = prepared {
+    fn on_described(&mut self, header: frame::Header, portal: Option<&Portal>) -> Result<(), Violation> {
+        if let Some(portal) = portal {
             let fields = match header.tag {
                 backend::ROW_DESCRIPTION => decode_row_description(self.message(header.total))?,
                 _ => Arc::from([]),
             };
-            // A statement's columns cannot change under it: the server refuses to run it then. The first answer stands.
-            let _ = prepared.fields.set(fields);
+            // A portal's columns do not change; a second answer says the same.
+            let _ = portal.fields.set(fields);
         }
         Ok(())
     }
@@ -291,21 +293,30 @@ impl Relay {
         };
         match (action.kind.as_str(), action.names.as_deref()) {
             ("prepare", Some(name)) => {
-                self.statements.set(name.as_bytes(), Arc::new(Prepared::new(of_inner())));
+                self.statements.set(name.as_bytes(), Arc::new(Prepared { statement: of_inner() }));
             }
-            ("deallocate", Some("*")) => self.statements.clear_confirmed(),
+            ("deallocate", None) => self.statements.clear_confirmed(),
             ("deallocate", Some(name)) => self.statements.remove(name.as_bytes()),
-            ("discard", _) => {
+            ("discard", _) if action.setting.as_deref() == Some("*") => {
                 self.statements.clear_confirmed();
                 self.portals.clear_confirmed();
                 self.cursors.clear();
             }
-            // One that is not remembered is taken to read anything.
-            ("declare cursor", Some(name)) if self.cursors.len() < NAMES_MAX => {
-                self.cursors.insert(name.into(), of_inner());
+            ("declare cursor", Some(name)) => {
+                // The server has one name space for cursors and portals.
+                self.portals.remove(name.as_bytes());
+                self.cursors.remove(name);
+                // One that is not remembered is taken to read anything.
+                if self.cursors.len() < NAMES_MAX {
+                    self.cursors.insert(name.into(), of_inner());
+                }
             }
-            ("close", Some("*")) => self.cursors.clear(),
+            ("close", None) => {
+                self.cursors.clear();
+                self.portals.clear_confirmed();
+            }
             ("close", Some(name)) => {
+                self.portals.remove(name.as_bytes());
                 self.cursors.remove(name);
             }
             _ => {}
@@ -323,7 +334,7 @@ impl Relay {
                 return Ok(self.substitute(total, &error));
             }
             Some(Pending::Query(running)) => {
-                running.failed = running.failed.or(state);
+                running.failed = running.failed.or(state).or(Some(*UNKNOWN_STATE));
                 running.fields = None;
             }
             Some(Pending::Refused(error)) => {
@@ -357,9 +368,9 @@ impl Relay {
             match pending {
                 Pending::Parse(change) | Pending::CloseStatement(change) => self.statements.undo(change),
                 Pending::Bind(change) | Pending::ClosePortal(change) => self.portals.undo(change),
-                Pending::Describe { prepared, .. } => {
-                    if let Some(prepared) = prepared {
-                        prepared.set_described(prepared.fields.get().is_some());
+                Pending::Describe { portal, .. } => {
+                    if let Some(portal) = portal {
+                        portal.set_described(portal.fields.get().is_some());
                     }
                 }
                 Pending::Execute(running, _) | Pending::Query(running) => {
@@ -395,7 +406,7 @@ impl Relay {
         self.note_parameter(name, value);
         if before != (self.client_encoding.clone(), self.standard_conforming_strings) {
             self.lockstep = true;
-            if self.pending.iter().skip(1).any(Pending::was_judged) {
+            if self.read_after_run || self.pending.iter().skip(1).any(Pending::was_judged) {
                 return Err(Violation::SettingUnderWay);
             }
         }
@@ -412,14 +423,27 @@ impl Relay {
         match self.pending.pop_front() {
             Some(Pending::Query(running)) => {
                 let outcome = if running.failed.is_some() { Outcome::Failed } else { Outcome::Completed };
+                let got_away =
+                    running.stopped && running.failed.is_none() && status == TransactionStatus::Open;
                 self.ended.push_back(running.end(outcome));
+                if got_away {
+                    // The client was told of an error, so its transaction must not be one that it can commit.
+                    self.drop_next(total);
+                    self.fail_transaction();
+                    return Ok(Step::Next);
+                }
             }
             Some(Pending::RefusedQuery(_) | Pending::Sync) => {}
             _ => return Err(Violation::Unexpected { tag }),
         }
         self.transaction = status;
+        (self.ran, self.read_after_run) = (false, false);
         if status == TransactionStatus::Idle {
             self.portals.clear_confirmed();
+            // Those WITH HOLD live on; they are then taken to read anything.
+            self.cursors.clear();
+            // No rollback can bring an earlier reading back, unless something is under way.
+            self.lockstep &= !self.pending.is_empty();
         }
         self.muted = false;
         self.walk(total, Shown::Yes);
@@ -513,4 +537,3 @@ fn end_failed(mut running: Running, is_first: bool, state: Option<[u8; 5]>) -> s
 fn sqlstate(message: &[u8]) -> Option<[u8; 5]> {
     report_fields(message).find(|(code, _)| *code == b'C').and_then(|(_, text)| text.try_into().ok())
 }
-

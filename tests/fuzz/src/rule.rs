@@ -1,0 +1,95 @@
+//! The language of the model server's statements, and the fixed rule by which they are judged.
+//!
+//! A statement is words, of which the first is the command; several are separated by `;`. Marks in it decide: `!` is refused
+//! as soon as it is seen, `?` when it is bound, `~` when it is run, `#` has its rows inspected.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use grille_core::{Action, Effect};
+use grille_wire::postgres::Statement;
+
+/// What a client asks to be done with a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Run it at once.
+    Query,
+    /// Prepare it.
+    Parse,
+    /// Bind it.
+    Bind,
+    /// Run what was bound.
+    Execute,
+}
+
+/// Whether the rule refuses it. `source` is normal, see [`normal`].
+pub fn is_refused(source: &str, stage: Stage) -> bool {
+    let marks = match stage {
+        // What a PREPARE names runs later.
+        Stage::Query if source.starts_with("prepare ") => "!",
+        Stage::Query => "!?~",
+        Stage::Parse => "!",
+        Stage::Bind => "?",
+        Stage::Execute => "~",
+    };
+    source.contains(|c| marks.contains(c))
+}
+
+/// Whether its rows are inspected.
+pub fn is_inspected(source: &str) -> bool {
+    source.contains('#')
+}
+
+/// The statements of a message, in order.
+pub fn statements(source: &str) -> impl Iterator<Item = &str> {
+    source.split(';').map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+/// A message's statements in one form, as text.
+pub fn normal(sql: &[u8]) -> String {
+    statements(&String::from_utf8_lossy(sql)).collect::<Vec<_>>().join(";")
+}
+
+/// The same, of what the relay remembers.
+pub fn source(statement: &Statement) -> String {
+    statement.actions.iter().map(|action| action.text.as_str()).collect::<Vec<_>>().join(";")
+}
+
+/// What the relay is told of a statement.
+pub fn understand(sql: &Bytes) -> Arc<Statement> {
+    let actions = statements(&normal(sql)).map(action).collect();
+    Arc::new(Statement { text: sql.clone(), actions })
+}
+
+/// A command with its first operand and the rest.
+pub fn words(statement: &str) -> (&str, &str, &str) {
+    let (command, operands) = statement.split_once(' ').unwrap_or((statement, ""));
+    let (operand, rest) = operands.split_once(' ').unwrap_or((operands, ""));
+    (command, operand, rest)
+}
+
+fn action(statement: &str) -> Action {
+    let (command, operand, rest) = words(statement);
+    let mut action = Action {
+        kind: command.to_owned(),
+        effects: Effect::READ,
+        objects: vec![],
+        features: vec![],
+        columns: vec![],
+        text: statement.to_owned(),
+        fingerprint: 0,
+        names: None,
+        inner: None,
+        setting: None,
+    };
+    match command {
+        "prepare" => {
+            action.names = Some(operand.to_owned());
+            action.inner = Some(Box::new(self::action(rest)));
+        }
+        "deallocate" => action.names = Some(operand.to_owned()),
+        "set" => action.setting = Some(operand.to_owned()),
+        _ => {}
+    }
+    action
+}

@@ -1,0 +1,356 @@
+//! A model of a PostgreSQL server, as far as a session's state machine can tell: what is skipped after an error, what names
+//! stand for, when portals go, when output is sent. After `src/backend/tcop/postgres.c`.
+//!
+//! With [`Policy::Rule`] it refuses statements itself: what a client sees then is what it must see through the relay.
+
+use std::collections::BTreeMap;
+
+use crate::rule::{self, Stage};
+use crate::wire;
+
+/// Who judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Somebody before it: whatever comes is run.
+    Trusting,
+    /// The server itself, as [`rule`] says.
+    Rule,
+}
+
+/// What is in every row. No input has it but by guessing 20 bytes.
+pub const CANARY: &[u8] = b"canary.7f3a91c5.row!";
+
+/// What stands in an inspected row's place.
+pub const MARKER: &[u8] = b"marker";
+
+/// What came of a Query or Execute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// The server skipped it.
+    Skipped,
+    /// It ended in an error; this much of it was tried, if it came to that.
+    Failed(Option<String>),
+    /// It ran as far as it was asked to.
+    Suspended(String),
+    /// It ran.
+    Completed(String),
+}
+
+#[derive(Clone, Debug)]
+struct Portal {
+    source: String,
+    /// Rows that were not fetched yet; none once it has run to its end.
+    rows_left: Option<u32>,
+}
+
+/// The error by which a step ends.
+struct Failure;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Server {
+    policy: Policy,
+    statements: BTreeMap<Vec<u8>, String>,
+    portals: BTreeMap<Vec<u8>, Portal>,
+    status: u8,
+    skips: bool,
+    /// Answers that are not sent before the client asks for them.
+    held: Vec<u8>,
+    sent: Vec<u8>,
+}
+
+impl Server {
+    /// A server that has just said ReadyForQuery.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            statements: BTreeMap::new(),
+            portals: BTreeMap::new(),
+            status: b'I',
+            skips: false,
+            held: Vec::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// Takes what it has sent.
+    pub fn take_sent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Does what one message says. For a Query or Execute, what came of it.
+    ///
+    /// # Panics
+    /// At a message that no client sends: the relay must not forward it.
+    pub fn handle(&mut self, message: &[u8]) -> Option<Ran> {
+        let tag = message[0];
+        if self.skips && tag != b'S' {
+            return matches!(tag, b'Q' | b'E').then_some(Ran::Skipped);
+        }
+        match tag {
+            b'Q' => Some(self.query(&rule::normal(wire::text(message, 0)))),
+            b'F' => {
+                self.fail();
+                self.ready();
+                None
+            }
+            b'E' => Some(self.execute(message)),
+            b'P' | b'B' | b'D' | b'C' => {
+                let done = match tag {
+                    b'P' => self.parse(wire::text(message, 0), &rule::normal(wire::text(message, 1))),
+                    b'B' => self.bind(wire::text(message, 0), wire::text(message, 1)),
+                    b'D' => self.describe(wire::text(message, 0)),
+                    _ => self.close(wire::text(message, 0)),
+                };
+                self.settle(done);
+                None
+            }
+            b'S' => {
+                self.skips = false;
+                self.ready();
+                None
+            }
+            b'H' => {
+                self.flush();
+                None
+            }
+            b'X' | b'd' | b'c' | b'f' => None,
+            other => panic!("a message {:?} reached the server", char::from(other)),
+        }
+    }
+
+    fn say(&mut self, message: &[u8]) {
+        self.held.extend_from_slice(message);
+    }
+
+    fn flush(&mut self) {
+        self.sent.append(&mut self.held);
+    }
+
+    fn ready(&mut self) {
+        if self.status == b'I' {
+            self.portals.clear();
+        }
+        self.say(&wire::message(b'Z', &[self.status]));
+        self.flush();
+    }
+
+    /// An error is sent at once (`send_message_to_frontend` flushes).
+    fn fail(&mut self) {
+        match self.status {
+            b'I' => self.portals.clear(),
+            _ => self.status = b'E',
+        }
+        self.say(&wire::report(b'E', b"42601", b"no"));
+        self.flush();
+    }
+
+    fn settle(&mut self, done: Result<(), Failure>) {
+        if done.is_err() {
+            self.fail();
+            self.skips = true;
+        }
+    }
+
+    fn refuses(&self, source: &str, stage: Stage) -> bool {
+        self.policy == Policy::Rule && rule::is_refused(source, stage)
+    }
+
+    /// In a failed transaction nothing is done but what ends it.
+    fn allow(&self, source: &str) -> Result<(), Failure> {
+        let ends = matches!(rule::words(source).0, "commit" | "rollback");
+        if self.status == b'E' && !ends { Err(Failure) } else { Ok(()) }
+    }
+
+    fn query(&mut self, source: &str) -> Ran {
+        let refused = self.refuses(source, Stage::Query);
+        self.statements.remove(&b""[..]);
+        let ran = if refused || is_syntax_error(source) {
+            self.fail();
+            Ran::Failed(None)
+        } else {
+            self.run_all(source)
+        };
+        self.ready();
+        ran
+    }
+
+    fn run_all(&mut self, source: &str) -> Ran {
+        if source.is_empty() {
+            self.say(&wire::message(b'I', b""));
+        }
+        for statement in rule::statements(source) {
+            let mut rows = rows_of(statement);
+            if rows.is_some() && self.allow(statement).is_ok() {
+                self.say(&wire::row_description(1));
+            }
+            if self.run(statement, &mut rows, u32::MAX, rule::is_inspected(source)).is_err() {
+                self.fail();
+                return Ran::Failed(Some(source.to_owned()));
+            }
+        }
+        Ran::Completed(source.to_owned())
+    }
+
+    /// Runs one statement until it ends or `rows_max` rows were sent.
+    fn run(
+        &mut self,
+        statement: &str,
+        rows: &mut Option<u32>,
+        rows_max: u32,
+        inspected: bool,
+    ) -> Result<(), Failure> {
+        self.allow(statement)?;
+        let cell = if inspected && self.policy == Policy::Rule { MARKER } else { CANARY };
+        let count = rows.map_or(0, |left| left.min(rows_max));
+        for _ in 0..count {
+            self.say(&wire::row(&[cell]));
+        }
+        if let Some(left) = rows {
+            *left -= count;
+            if count == rows_max {
+                self.say(&wire::message(b's', b""));
+                return Ok(());
+            }
+        }
+        self.apply(statement)?;
+        self.say(&wire::texts(b'C', &[b"DONE"]));
+        Ok(())
+    }
+
+    fn apply(&mut self, statement: &str) -> Result<(), Failure> {
+        let (command, operand, rest) = rule::words(statement);
+        match command {
+            "fail" => return Err(Failure),
+            "begin" => self.status = b'T',
+            "commit" | "rollback" => {
+                self.status = b'I';
+                self.portals.clear();
+            }
+            "prepare" => {
+                if operand.is_empty() || self.statements.contains_key(operand.as_bytes()) {
+                    return Err(Failure);
+                }
+                self.statements.insert(operand.into(), rest.to_owned());
+            }
+            "deallocate" if operand == "*" => self.statements.clear(),
+            "deallocate" => drop(self.statements.remove(operand.as_bytes()).ok_or(Failure)?),
+            "discard" => {
+                self.statements.clear();
+                self.portals.clear();
+            }
+            "set" if operand == "client_encoding" => {
+                self.say(&wire::texts(b'S', &[b"client_encoding", rest.as_bytes()]));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, name: &[u8], source: &str) -> Result<(), Failure> {
+        if self.refuses(source, Stage::Parse) {
+            return Err(Failure);
+        }
+        if name.is_empty() {
+            self.statements.remove(name);
+        }
+        let several = rule::statements(source).count() > 1;
+        if several || is_syntax_error(source) || self.statements.contains_key(name) {
+            return Err(Failure);
+        }
+        self.allow(source)?;
+        self.statements.insert(name.to_vec(), source.to_owned());
+        self.say(&wire::message(b'1', b""));
+        Ok(())
+    }
+
+    fn bind(&mut self, portal: &[u8], statement: &[u8]) -> Result<(), Failure> {
+        let source = self.statements.get(statement).ok_or(Failure)?.clone();
+        if self.refuses(&source, Stage::Bind) {
+            return Err(Failure);
+        }
+        self.allow(&source)?;
+        if !portal.is_empty() && self.portals.contains_key(portal) {
+            return Err(Failure);
+        }
+        let rows_left = Some(rows_of(&source).unwrap_or(0));
+        self.portals.insert(portal.to_vec(), Portal { source, rows_left });
+        self.say(&wire::message(b'2', b""));
+        Ok(())
+    }
+
+    fn describe(&mut self, named: &[u8]) -> Result<(), Failure> {
+        let (kind, name) = named.split_first().ok_or(Failure)?;
+        let source = match kind {
+            b'S' => self.statements.get(name).ok_or(Failure)?.clone(),
+            _ => self.portals.get(name).ok_or(Failure)?.source.clone(),
+        };
+        let has_rows = rows_of(&source).is_some();
+        if has_rows {
+            self.allow(&source)?;
+        }
+        if *kind == b'S' {
+            self.say(&wire::message(b't', b"\0\0"));
+        }
+        let description = if has_rows { wire::row_description(1) } else { wire::message(b'n', b"") };
+        self.say(&description);
+        Ok(())
+    }
+
+    fn close(&mut self, named: &[u8]) -> Result<(), Failure> {
+        let (kind, name) = named.split_first().ok_or(Failure)?;
+        match kind {
+            b'S' => drop(self.statements.remove(name)),
+            _ => drop(self.portals.remove(name)),
+        }
+        self.say(&wire::message(b'3', b""));
+        Ok(())
+    }
+
+    fn execute(&mut self, message: &[u8]) -> Ran {
+        let name = wire::text(message, 0).to_vec();
+        let limit = message.last_chunk::<4>().map_or(0, |limit| i32::from_be_bytes(*limit));
+        let rows_max = u32::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(u32::MAX);
+        let Some(portal) = self.portals.get(&name).cloned() else {
+            self.settle(Err(Failure));
+            return Ran::Failed(None);
+        };
+        let source = portal.source;
+        if self.refuses(&source, Stage::Execute) {
+            self.settle(Err(Failure));
+            return Ran::Failed(None);
+        }
+        if source.is_empty() {
+            self.say(&wire::message(b'I', b""));
+            return Ran::Completed(source);
+        }
+        let has_rows = rows_of(&source).is_some();
+        let mut rows = has_rows.then_some(portal.rows_left.unwrap_or(0));
+        let again = portal.rows_left.is_none() && !has_rows;
+        let inspected = rule::is_inspected(&source);
+        if again || self.run(&source, &mut rows, rows_max, inspected).is_err() {
+            self.settle(Err(Failure));
+            return Ran::Failed(Some(source));
+        }
+        if let Some(portal) = self.portals.get_mut(&name) {
+            portal.rows_left = rows;
+        }
+        // A portal whose rows were all asked for by count is suspended, whether or not there are more.
+        if self.held.ends_with(&wire::message(b's', b"")) {
+            Ran::Suspended(source)
+        } else {
+            Ran::Completed(source)
+        }
+    }
+}
+
+/// What the relay puts in place of a refused statement is one, and so is everything that begins with `bad`.
+fn is_syntax_error(source: &str) -> bool {
+    source.starts_with("grille:") || source.starts_with("bad")
+}
+
+/// How many rows a statement has; none for one without a result.
+fn rows_of(statement: &str) -> Option<u32> {
+    let (command, operand, _) = rule::words(statement);
+    (command == "select").then(|| operand.parse().unwrap_or(1).min(9))
+}
