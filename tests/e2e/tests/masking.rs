@@ -306,7 +306,7 @@ fn a_row_cap_holds() -> anyhow::Result<()> {
     let capped = STAGE.member_of("capped")?;
     assert_eq!(capped.psql("SELECT id FROM customers LIMIT 10")?.stdout.lines().count(), 10);
     let over = capped.psql("SELECT id FROM customers")?;
-    assert!(over.stderr.contains("more rows than role capped may read"), "{}", over.said());
+    assert!(over.stderr.contains("more rows than may be read at once"), "{}", over.said());
     assert!(over.stdout.lines().count() <= 10, "{}", over.stdout);
     Ok(())
 }

@@ -46,6 +46,14 @@ struct Portal {
 /// The error by which a step ends.
 struct Failure;
 
+/// How far a statement ran.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// As many rows as asked for were sent, whether or not there are more.
+    Suspended,
+    Completed,
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Server {
@@ -54,6 +62,9 @@ pub struct Server {
     portals: BTreeMap<Vec<u8>, Portal>,
     status: u8,
     skips: bool,
+    encoding: String,
+    /// A parameter has changed, and the client has not been told.
+    encoding_untold: bool,
     /// Answers that are not sent before the client asks for them.
     held: Vec<u8>,
     sent: Vec<u8>,
@@ -68,6 +79,8 @@ impl Server {
             portals: BTreeMap::new(),
             status: b'I',
             skips: false,
+            encoding: "UTF8".to_owned(),
+            encoding_untold: false,
             held: Vec::new(),
             sent: Vec::new(),
         }
@@ -90,6 +103,9 @@ impl Server {
         match tag {
             b'Q' => Some(self.query(&rule::normal(wire::text(message, 0)))),
             b'F' => {
+                // A server keeps the unnamed statement; what the relay sends instead makes it go. Nobody can tell but by
+                // an error.
+                self.statements.remove(&b""[..]);
                 self.fail();
                 self.ready();
                 None
@@ -130,6 +146,10 @@ impl Server {
     fn ready(&mut self) {
         if self.status == b'I' {
             self.portals.clear();
+        }
+        // Not before the end of a message's statements (`ReportChangedGUCOptions`).
+        if std::mem::take(&mut self.encoding_untold) {
+            self.say(&wire::texts(b'S', &[b"client_encoding", self.encoding.clone().as_bytes()]));
         }
         self.say(&wire::message(b'Z', &[self.status]));
         self.flush();
@@ -199,7 +219,7 @@ impl Server {
         rows: &mut Option<u32>,
         rows_max: u32,
         inspected: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<Progress, Failure> {
         self.allow(statement)?;
         let cell = if inspected && self.policy == Policy::Rule { MARKER } else { CANARY };
         let count = rows.map_or(0, |left| left.min(rows_max));
@@ -210,12 +230,12 @@ impl Server {
             *left -= count;
             if count == rows_max {
                 self.say(&wire::message(b's', b""));
-                return Ok(());
+                return Ok(Progress::Suspended);
             }
         }
         self.apply(statement)?;
         self.say(&wire::texts(b'C', &[b"DONE"]));
-        Ok(())
+        Ok(Progress::Completed)
     }
 
     fn apply(&mut self, statement: &str) -> Result<(), Failure> {
@@ -240,7 +260,9 @@ impl Server {
                 self.portals.clear();
             }
             "set" if operand == "client_encoding" => {
-                self.say(&wire::texts(b'S', &[b"client_encoding", rest.as_bytes()]));
+                let encoding = rest.split(' ').next().unwrap_or_default();
+                self.encoding_untold |= self.encoding != encoding;
+                encoding.clone_into(&mut self.encoding);
             }
             _ => {}
         }
@@ -328,18 +350,17 @@ impl Server {
         let mut rows = has_rows.then_some(portal.rows_left.unwrap_or(0));
         let again = portal.rows_left.is_none() && !has_rows;
         let inspected = rule::is_inspected(&source);
-        if again || self.run(&source, &mut rows, rows_max, inspected).is_err() {
-            self.settle(Err(Failure));
-            return Ran::Failed(Some(source));
-        }
+        let done = if again { Err(Failure) } else { self.run(&source, &mut rows, rows_max, inspected) };
         if let Some(portal) = self.portals.get_mut(&name) {
             portal.rows_left = rows;
         }
-        // A portal whose rows were all asked for by count is suspended, whether or not there are more.
-        if self.held.ends_with(&wire::message(b's', b"")) {
-            Ran::Suspended(source)
-        } else {
-            Ran::Completed(source)
+        match done {
+            Ok(Progress::Suspended) => Ran::Suspended(source),
+            Ok(Progress::Completed) => Ran::Completed(source),
+            Err(failure) => {
+                self.settle(Err(failure));
+                Ran::Failed(Some(source))
+            }
         }
     }
 }

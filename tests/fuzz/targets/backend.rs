@@ -1,3 +1,7 @@
-//! Stub.
+//! Whatever a server sends: no row under inspection reaches the client as it was.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|_data: &[u8]| {});
+
+use grille_fuzz::backend::Hostility;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|hostility: Hostility| hostility.play());

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::plugins::{self, Selection};
 use crate::steps::Step;
-use crate::{install, process};
+use crate::{install, layout, process};
 
 /// Who watches the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,19 @@ pub(crate) fn demo_steps(audience: Audience) -> Vec<Step> {
     steps
 }
 
-/// The steps of the benchmarks.
+/// The steps of the benchmarks: our own hot paths, then Grille beside other proxies.
 pub(crate) fn bench_steps() -> Vec<Step> {
     let mut steps = prepare();
+    steps.push(Step::new("install for benchmarks", install::bench));
+    steps.push(Step::new("release build", || {
+        process::run(&mut process::cargo(["build", "--release", "--package", "grille"]))
+    }));
     steps.push(Step::new("criterion", || {
         process::run(&mut process::cargo(["bench", "--package", "grille-bench"]))
+    }));
+    steps.push(Step::new("proxies", || {
+        let mut bench = process::cargo(["run", "--package", "grille-harness", "--bin", "proxy-bench"]);
+        process::run(bench.env("GRILLE_BINARY", layout::root().join("target/release/grille")))
     }));
     steps
 }

@@ -40,6 +40,13 @@ const SERVICES: [Need; 7] = [
     Need { package: "python3-dev", purpose: "building psycopg2 from source", present: has_python_headers },
 ];
 
+/// For comparing with other proxies.
+const BENCH: [Need; 1] = [Need {
+    package: "pgbouncer",
+    purpose: "the proxy to compare with",
+    present: || is_installed("pgbouncer"),
+}];
+
 /// For compiling Rust to WebAssembly where the active toolchain has no standard library for it.
 const WASM: [Need; 2] = [
     Need { package: "rustc-web", purpose: "a compiler for plugins", present: || is_installed("rustc-web") },
@@ -57,6 +64,11 @@ pub(crate) fn host() -> Result<()> {
 /// Makes sure tests and demo can run what they start.
 pub(crate) fn services() -> Result<()> {
     ensure(&SERVICES)
+}
+
+/// Makes sure what benchmarks compare with is there.
+pub(crate) fn bench() -> Result<()> {
+    ensure(&BENCH)
 }
 
 /// Makes sure Debian's Rust compiler and its sources are there. Elsewhere than on Debian there is a shorter way.

@@ -371,3 +371,115 @@ fn put_string(out: &mut BytesMut, text: &[u8]) {
     out.extend_from_slice(text);
     out.put_u8(0);
 }
+
+/// What others write we read, and what we write others read: `pgwire` is an implementation of the same manual by others.
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+    use grille_core::{CorrelationId, ExchangeId, SessionId, SqlState};
+    use pgwire::messages::data::{FieldDescription, RowDescription};
+    use pgwire::messages::extendedquery as theirs;
+    use pgwire::messages::simplequery::Query;
+    use pgwire::messages::{DecodeContext, Message, PgWireBackendMessage, ProtocolVersion};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(message: &impl Message) -> BytesMut {
+        let mut out = BytesMut::new();
+        message.encode(&mut out).unwrap();
+        out
+    }
+
+    fn read_by_others(mut bytes: BytesMut) -> PgWireBackendMessage {
+        let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+        context.awaiting_frontend_ssl = false;
+        context.awaiting_frontend_startup = false;
+        let message = PgWireBackendMessage::decode(&mut bytes, &context).unwrap().unwrap();
+        assert!(bytes.is_empty());
+        message
+    }
+
+    #[test]
+    fn an_error_reads_as_it_was_meant() {
+        let correlation = CorrelationId::new(SessionId::from_random([0xab; 16]), ExchangeId(7));
+        let message = ClientMessage::new(SqlState::InsufficientPrivilege, "no\0t allowed")
+            .hint("ask")
+            .at(Some(3))
+            .correlated(correlation);
+        let mut out = BytesMut::new();
+        put_error(&mut out, Severity::Error, &message);
+        let PgWireBackendMessage::ErrorResponse(error) = read_by_others(out) else { panic!("no error") };
+        let expected = [
+            (b'S', "ERROR"),
+            (b'V', "ERROR"),
+            (b'C', "42501"),
+            (b'M', "not allowed"),
+            (b'D', "Grille correlation id abababab-7."),
+            (b'H', "ask"),
+            (b'P', "3"),
+        ];
+        assert_eq!(error.fields, expected.map(|(code, text)| (code, text.to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn statements_are_read_as_others_write_them(
+            name in "[a-z]{0,8}", portal in "[a-z]{0,8}", sql in "[^\\x00]{0,40}",
+            values in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..9)), 0..4),
+            formats in proptest::collection::vec(0_i16..2, 0..4),
+        ) {
+            let bytes = written(&theirs::Parse::new(Some(name.clone()), sql.clone(), vec![23, 25]));
+            let parse = Parse::decode(&bytes).unwrap();
+            prop_assert_eq!((parse.name, parse.sql), (name.as_bytes(), sql.as_bytes()));
+
+            let values = values.into_iter().map(|value| value.map(Into::into)).collect();
+            let bytes = written(&theirs::Bind::new(
+                Some(portal.clone()), Some(name.clone()), formats.clone(), values, formats,
+            ));
+            let bind = Bind::decode(&bytes).unwrap();
+            prop_assert_eq!((bind.portal, bind.statement), (portal.as_bytes(), name.as_bytes()));
+
+            let bytes = written(&theirs::Execute::new(Some(portal.clone()), 7));
+            prop_assert_eq!(decode_execute(&bytes).unwrap(), portal.as_bytes());
+            let bytes = written(&theirs::Describe::new(b'P', Some(portal.clone())));
+            prop_assert_eq!(decode_named(&bytes).unwrap(), (Named::Portal, portal.as_bytes()));
+            let bytes = written(&theirs::Close::new(b'S', Some(name.clone())));
+            prop_assert_eq!(decode_named(&bytes).unwrap(), (Named::Statement, name.as_bytes()));
+            let bytes = written(&Query::new(sql.clone()));
+            prop_assert_eq!(decode_query(&bytes).unwrap(), sql.as_bytes());
+        }
+
+        #[test]
+        fn a_row_description_is_read_as_others_write_it(
+            columns in proptest::collection::vec(("[a-zé]{0,12}", any::<i16>(), any::<u32>(), any::<i32>()), 0..6)
+        ) {
+            let describe = |(name, column, oid, typmod): &(String, i16, u32, i32)| {
+                FieldDescription::new(name.clone(), 16_400, *column, *oid, -1, *typmod, 1)
+            };
+            let bytes = written(&RowDescription::new(columns.iter().map(describe).collect()));
+            let fields = decode_row_description(&bytes).unwrap();
+            prop_assert_eq!(fields.len(), columns.len());
+            for (field, (name, attribute, type_oid, typmod)) in fields.iter().zip(columns) {
+                let expected = Field {
+                    name: name.as_bytes().into(), table_oid: 16_400, attribute, type_oid, typmod, format: Format::Binary,
+                };
+                prop_assert_eq!(field, &expected);
+            }
+        }
+
+        #[test]
+        fn a_row_reads_back_as_it_was_written(
+            cells in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)), 0..6)
+        ) {
+            let mut out = BytesMut::new();
+            put_row(&mut out, cells.len(), |writer| cells.iter().for_each(|cell| writer.cell(cell.as_deref())));
+            let mut read = vec![];
+            walk_row(&out, cells.len(), |_, cell| read.push(cell.map(<[u8]>::to_vec))).unwrap();
+            prop_assert_eq!(&read, &cells);
+            let PgWireBackendMessage::DataRow(row) = read_by_others(out) else { panic!("no row") };
+            prop_assert_eq!(row.field_count as usize, cells.len());
+        }
+    }
+}

@@ -179,7 +179,7 @@ fn policy_of(plugins: &str, uses_plugins: bool) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// PgBouncer in transaction mode.
+/// PgBouncer in session mode, the one that changes no statement's meaning.
 struct PgBouncer {
     process: Supervised,
     port: u16,
@@ -192,7 +192,7 @@ impl PgBouncer {
         std::fs::write(&users, format!("\"{USER}\" \"{PASSWORD}\"\n"))?;
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = session\n\
              max_client_conn = 3000\ndefault_pool_size = 40\nignore_startup_parameters = extra_float_digits\n\
              log_connections = 0\nlog_disconnections = 0\n",
             upstream.port,
