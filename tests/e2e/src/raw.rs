@@ -246,10 +246,32 @@ pub fn query(sql: &str) -> Vec<u8> {
 
 /// Parse, Bind and Execute of an unnamed statement without parameters, results in text. Sync is the caller's.
 pub fn extended(sql: &str) -> Vec<u8> {
-    let parse = message('P', &[text(""), text(sql), vec![0, 0]].concat());
-    let bind = message('B', &[text(""), text(""), vec![0; 6]].concat());
-    let execute = message('E', &[text(""), vec![0; 4]].concat());
-    [parse, bind, execute].concat()
+    [parse("", sql), bind("", ""), execute("", 0)].concat()
+}
+
+/// Parse of a statement without parameters.
+pub fn parse(name: &str, sql: &str) -> Vec<u8> {
+    message('P', &[text(name), text(sql), vec![0, 0]].concat())
+}
+
+/// Bind without parameters, results in text.
+pub fn bind(portal: &str, statement: &str) -> Vec<u8> {
+    message('B', &[text(portal), text(statement), vec![0; 6]].concat())
+}
+
+/// Execute of at most `rows_max` rows; 0 for all of them.
+pub fn execute(portal: &str, rows_max: u32) -> Vec<u8> {
+    message('E', &[text(portal), rows_max.to_be_bytes().to_vec()].concat())
+}
+
+/// Describe of a statement (`S`) or a portal (`P`).
+pub fn describe(kind: char, name: &str) -> Vec<u8> {
+    message('D', &[vec![kind as u8], text(name)].concat())
+}
+
+/// Close of a statement (`S`) or a portal (`P`).
+pub fn close(kind: char, name: &str) -> Vec<u8> {
+    message('C', &[vec![kind as u8], text(name)].concat())
 }
 
 /// Sync.

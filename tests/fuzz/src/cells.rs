@@ -69,7 +69,7 @@ fn treatment(input: &mut Unstructured<'_>) -> arbitrary::Result<Treatment> {
 
 /// Bytes as they come, in which every `@` stands for what is planted.
 fn cell(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
-    let bytes = input.take_rest();
+    let bytes = input.bytes(input.len())?;
     let parts: Vec<&[u8]> = bytes.split(|byte| *byte == b'@').collect();
     Ok(parts.join(PLANTED.as_bytes()))
 }

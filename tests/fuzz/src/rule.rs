@@ -25,8 +25,8 @@ pub enum Stage {
 /// Whether the rule refuses it. `source` is normal, see [`normal`].
 pub fn is_refused(source: &str, stage: Stage) -> bool {
     let marks = match stage {
-        // What a PREPARE names runs later.
-        Stage::Query if source.starts_with("prepare ") => "!",
+        // What they name runs later.
+        Stage::Query if source.starts_with("prepare ") || source.starts_with("declare ") => "!",
         Stage::Query => "!?~",
         Stage::Parse => "!",
         Stage::Bind => "?",
@@ -87,7 +87,13 @@ fn action(statement: &str) -> Action {
             action.names = Some(operand.to_owned());
             action.inner = Some(Box::new(self::action(rest)));
         }
-        "deallocate" => action.names = Some(operand.to_owned()),
+        "declare" => {
+            "declare cursor".clone_into(&mut action.kind);
+            action.names = Some(operand.to_owned());
+            action.inner = Some(Box::new(self::action(rest)));
+        }
+        "deallocate" | "close" => action.names = (operand != "*").then(|| operand.to_owned()),
+        "discard" => action.setting = Some("*".to_owned()),
         "set" => action.setting = Some(operand.to_owned()),
         _ => {}
     }

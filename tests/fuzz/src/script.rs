@@ -37,7 +37,8 @@ enum Name {
     B,
 }
 
-/// A statement of the model server's language.
+/// A statement of the model server's language, but for those that change how statements are read: behind them the relay
+/// refuses what a server would not.
 #[derive(Arbitrary, Debug)]
 struct Command {
     verb: Verb,
@@ -56,8 +57,6 @@ enum Verb {
     Prepare(Name, u8),
     Deallocate(Name),
     DeallocateAll,
-    Discard,
-    SetEncoding,
     Set,
 }
 
@@ -109,8 +108,6 @@ impl Command {
             Verb::Prepare(name, rows) => format!("prepare {} select {}", name.word(), rows % 4),
             Verb::Deallocate(name) => format!("deallocate {}", name.word()),
             Verb::DeallocateAll => "deallocate *".to_owned(),
-            Verb::Discard => "discard".to_owned(),
-            Verb::SetEncoding => "set client_encoding LATIN1".to_owned(),
             Verb::Set => "set x".to_owned(),
         };
         let mark = match self.mark {
@@ -157,9 +154,23 @@ impl Message {
 }
 
 impl Session {
-    /// All the client sends, with a Sync at its end.
+    /// All the client sends, with a Sync at its end. The unnamed statement is bound only where it was prepared just
+    /// before, as drivers do: what it is after an error, the relay does not try to know.
     fn messages(&self) -> Vec<Vec<u8>> {
-        self.messages.iter().chain([&Message::Sync]).map(Message::bytes).collect()
+        let mut unnamed_is_fresh = false;
+        let sent = self.messages.iter().chain([&Message::Sync]).filter(|message| match message {
+            Message::Bind { statement: Name::Unnamed, .. } => unnamed_is_fresh,
+            Message::Parse(Name::Unnamed, _) => {
+                unnamed_is_fresh = true;
+                true
+            }
+            Message::Query(_) | Message::FunctionCall | Message::Sync => {
+                unnamed_is_fresh = false;
+                true
+            }
+            _ => true,
+        });
+        sent.map(Message::bytes).collect()
     }
 
     /// Plays it through the relay; what the client got.

@@ -253,6 +253,16 @@ impl Server {
                 }
                 self.statements.insert(operand.into(), rest.to_owned());
             }
+            // One name space for portals and cursors, which live in a transaction.
+            "declare" => {
+                if self.status != b'T' || self.portals.contains_key(operand.as_bytes()) {
+                    return Err(Failure);
+                }
+                let portal = Portal { source: rest.to_owned(), rows_left: Some(rows_of(rest).unwrap_or(0)) };
+                self.portals.insert(operand.into(), portal);
+            }
+            "close" if operand == "*" => self.portals.clear(),
+            "close" => drop(self.portals.remove(operand.as_bytes()).ok_or(Failure)?),
             "deallocate" if operand == "*" => self.statements.clear(),
             "deallocate" => drop(self.statements.remove(operand.as_bytes()).ok_or(Failure)?),
             "discard" => {

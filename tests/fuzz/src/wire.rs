@@ -1,7 +1,7 @@
 //! Messages of PostgreSQL's protocol, written and taken apart without the code under test.
 
 /// Bytes of a message before its body.
-const HEADER_BYTES: usize = 5;
+pub const HEADER_BYTES: usize = 5;
 
 /// A message: its tag, its length, its body.
 pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
