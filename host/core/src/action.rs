@@ -132,7 +132,7 @@ pub mod feature {
     pub const MULTIPLE_STATEMENTS: &str = "multiple-statements";
     /// Calls a function of the server that reaches files, other servers or large objects.
     pub const DANGEROUS_FUNCTION: &str = "dangerous-function";
-    /// Calls `set_config`.
+    /// Calls `set_config`, or updates `pg_settings`, which does the same.
     pub const SET_CONFIG: &str = "set-config";
     /// Changes the role: SET ROLE, SET SESSION AUTHORIZATION.
     pub const SET_ROLE: &str = "set-role";

@@ -366,13 +366,13 @@ fn reason_text(text: &str, bytes_max: usize) -> String {
     if text.is_empty() { "no reason was given".to_owned() } else { text }
 }
 
-/// A plugin's text as it may be shown: one line, no control characters or direction marks, trimmed, at most `bytes_max`
-/// bytes plus an ellipsis.
+/// A plugin's text as it may be shown: one line, no control characters or direction marks, runs of whitespace of any kind one
+/// space, trimmed, at most `bytes_max` bytes plus an ellipsis.
 pub fn clean_text(text: &str, bytes_max: usize) -> String {
     let mut clean = String::new();
     // Only so much is read: the text may be as long as a plugin's memory.
     for character in text.chars().take(4 * bytes_max) {
-        let character = if is_shown(character) { character } else { ' ' };
+        let character = if is_shown(character) && !character.is_whitespace() { character } else { ' ' };
         if character == ' ' && (clean.is_empty() || clean.ends_with(' ')) {
             continue;
         }
@@ -507,6 +507,7 @@ mod tests {
         check("0123456789", "0123456789");
         check("0123456789a", "0123456789…");
         check("ééééééé", "ééééé…");
+        check("\u{2001}a\u{A0}\u{3000}b\u{A0}", "a b");
         assert!(clean_text(&" ".repeat(1 << 20), 10).is_empty());
     }
 

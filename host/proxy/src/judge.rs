@@ -259,9 +259,13 @@ impl Judge<'_> {
     }
 }
 
-/// Relations of the server that hold values or statements of others: samples of columns, texts of running statements.
-const QUOTING_RELATIONS: [&str; 7] = [
+/// Relations and functions of the server that hold values or statements of others: samples of columns, texts of running
+/// statements. Sorted.
+const QUOTING: [&str; 10] = [
+    "pg_mcv_list_items",
     "pg_stat_activity",
+    "pg_stat_get_activity",
+    "pg_stat_get_backend_activity",
     "pg_stat_statements",
     "pg_statistic",
     "pg_statistic_ext_data",
@@ -272,14 +276,16 @@ const QUOTING_RELATIONS: [&str; 7] = [
 
 /// Why a role whose results are masked may not run the statement: it would carry values past the mask.
 fn way_around_masking(action: &Action) -> Option<&'static str> {
-    let mut relations = action.objects.iter().filter(|object| object.kind == ObjectKind::Relation).peekable();
+    let reads = action.objects.iter().any(|object| object.kind == ObjectKind::Relation);
     // What is set is reported to the client, outside any result.
-    if action.has(feature::SET_CONFIG) && relations.peek().is_some() {
-        return Some("set_config in a statement that reads relations is refused where results are masked");
+    if action.has(feature::SET_CONFIG) && reads {
+        return Some(
+            "a statement that reads relations and changes settings is refused where results are masked",
+        );
     }
-    let quotes = relations.any(|object| {
+    let quotes = action.objects.iter().any(|object| {
         let name = object.name.rsplit('.').next().unwrap_or(&object.name);
-        QUOTING_RELATIONS.contains(&name.trim_matches('"'))
+        QUOTING.contains(&name.trim_matches('"'))
     });
     quotes.then_some("the server's statistics quote values, so they are refused where results are masked")
 }

@@ -13,7 +13,7 @@ use grille_wire::sql::TextEncoding;
 const PLANTED: &str = "Kanarienvogel@voliere.example.org";
 
 /// Of that, what keep-last never keeps.
-const NEEDLE: &[u8] = b"Kanarienvogel@vol";
+const PLANTED_START: &str = "Kanarienvogel@vol";
 
 /// Built-in types (`pg_type.dat`), scalar and array, and one that is not.
 const OIDS: [u32; 70] = [
@@ -23,9 +23,13 @@ const OIDS: [u32; 70] = [
     1563, 1700, 2249, 2950, 2951, 3802, 3807, 3904, 3614, 4072, 2275, 16_385,
 ];
 
+/// `money` and its array. What stands around an amount's digits is the server's choice (`lc_monetary`) and stays.
+const MONEY: [u32; 2] = [790, 791];
+
 /// A cell, and what is done to it.
 #[derive(Debug)]
 pub struct Case {
+    type_oid: u32,
     column: Column,
     cell: Vec<u8>,
     treatment: Treatment,
@@ -44,7 +48,8 @@ impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let format = if input.arbitrary()? { Format::Binary } else { Format::Text };
         let typmod = *input.choose(&[-1, 4, 5, 16, 36, 68, 655_366, i32::MAX])?;
-        let mut column = Column::new(*input.choose(&OIDS)?, typmod, format);
+        let type_oid = *input.choose(&OIDS)?;
+        let mut column = Column::new(type_oid, typmod, format);
         if input.ratio(1, 4)? {
             let name =
                 input.choose(&["LATIN1", "SJIS", "EUC_JP", "GB18030", "SQL_ASCII", "no such encoding"])?;
@@ -52,7 +57,7 @@ impl<'a> Arbitrary<'a> for Case {
         }
         let treatment = treatment(input)?;
         let findings = input.arbitrary_iter()?.take(4).collect::<Result<_, _>>()?;
-        Ok(Self { column, treatment, findings, cell: cell(input)? })
+        Ok(Self { type_oid, column, treatment, findings, cell: cell(input)? })
     }
 }
 
@@ -74,8 +79,8 @@ fn cell(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
     Ok(parts.join(PLANTED.as_bytes()))
 }
 
-fn holds_needle(bytes: &[u8]) -> bool {
-    bytes.windows(NEEDLE.len()).any(|window| window == NEEDLE)
+fn holds_planted(bytes: &[u8]) -> bool {
+    bytes.windows(PLANTED_START.len()).any(|window| window == PLANTED_START.as_bytes())
 }
 
 impl Case {
@@ -96,9 +101,9 @@ impl Case {
         let mut out = b"before".to_vec();
         let treated = self.column.treat_whole(&self.cell, &self.treatment, tokens, &mut out);
         self.check_output(&out, treated == Ok(Masked::Value));
-        let keeps = self.treatment == Treatment::Keep;
+        let keeps = self.treatment == Treatment::Keep || MONEY.contains(&self.type_oid);
         assert!(
-            keeps || !holds_needle(&out),
+            keeps || !holds_planted(&out),
             "treated whole: {self:?} to {:?}",
             out.escape_ascii().to_string()
         );
@@ -127,12 +132,22 @@ impl Case {
         let replaced = self.column.replace(&self.cell, &findings, tokens, &mut out);
         self.check_output(&out, replaced == Ok(Masked::Value));
         assert!(replaced.is_ok(), "texts were read and cannot be replaced: {self:?}");
+        if replaced != Ok(Masked::Value) {
+            return;
+        }
+        // As a reader of the column understands it: in another encoding, the same bytes can be other characters.
+        let mut masked = Vec::new();
+        let read = self.column.texts(&out[b"before".len()..], &mut |text| masked.push(text.to_owned()));
+        assert!(
+            read.is_ok(),
+            "masked, it is no value of the type: {self:?} to {:?}",
+            out.escape_ascii().to_string()
+        );
+        // A text that only begins like it was not found.
+        let starts = |text: &String| text.matches(PLANTED_START).count();
+        let found_all = texts.iter().all(|text| text.matches(PLANTED).count() == starts(text));
         let treats = *treatment != Treatment::Keep && self.column.is_scanned();
-        // A part of what is planted is another text, and was not found.
-        let whole = texts
-            .iter()
-            .all(|text| text.matches(PLANTED).count() == text.matches("Kanarienvogel@vol").count());
-        let leaks = treats && whole && holds_needle(&out);
+        let leaks = treats && found_all && masked.iter().any(|text| starts(text) > 0);
         assert!(!leaks, "found: {self:?} to {:?}", out.escape_ascii().to_string());
     }
 

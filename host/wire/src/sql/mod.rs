@@ -21,7 +21,7 @@ mod walk;
 mod tests;
 
 use grille_core::action::feature;
-use grille_core::{Action, Effect};
+use grille_core::{Access, Action, Effect, Object};
 use pg_query::protobuf::RawStmt;
 
 use command::{Command, Inner};
@@ -140,8 +140,18 @@ fn action(command: Command<'_>, text: &text::Normal) -> Result<Action, AnalyzeEr
         Inner::Explained(node) => absorb_explained(&mut action, self::action(Command::of(node)?, text)?),
         Inner::Runs(node) => absorb(&mut action, self::action(Command::of(node)?, text)?),
     }
+    if action.objects.iter().any(changes_settings) {
+        action.effects |= Effect::SESSION;
+        action.features.push(feature::SET_CONFIG);
+    }
     tidy(&mut action);
     Ok(action)
+}
+
+/// A rule of the server makes UPDATE of the view `pg_settings` a call of `set_config` for each row (manual, "pg_settings").
+fn changes_settings(object: &Object) -> bool {
+    let name = object.name.strip_prefix("pg_catalog.").unwrap_or(&object.name);
+    object.access == Access::Update && name == "pg_settings"
 }
 
 fn absorb_mentions(action: &mut Action, mentions: Mentions) {

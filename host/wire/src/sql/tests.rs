@@ -510,6 +510,9 @@ fn session_and_upkeep() {
             "DISCARD PLANS",
             "SELECT set_config('role', 'admin', false)",
             "SELECT pg_catalog.set_config('a', 'b', true)",
+            "UPDATE pg_settings SET setting = 'b' WHERE name = 'a'",
+            "WITH s AS (UPDATE pg_catalog.pg_settings SET setting = 'b' WHERE name = 'a') SELECT 1",
+            "SELECT setting FROM pg_settings",
             "LISTEN c",
             "NOTIFY c, 'payload'",
             "UNLISTEN *",
@@ -603,6 +606,12 @@ fn session_and_upkeep() {
                 select [read session] call:set_config(function)  !set-config
             SELECT pg_catalog.set_config('a', 'b', true)
                 select [read session] call:pg_catalog.set_config(function)  !set-config
+            UPDATE pg_settings SET setting = 'b' WHERE name = 'a'
+                update [update session] update:pg_settings(relation)  !set-config  .name .setting
+            WITH s AS (UPDATE pg_catalog.pg_settings SET setting = 'b' WHERE name = 'a') SELECT 1
+                select [read update session] update:pg_catalog.pg_settings(relation)  !cte-write !set-config  .name .setting
+            SELECT setting FROM pg_settings
+                select [read] read:pg_settings(relation)  .setting
             LISTEN c
                 listen [notify] read:c(channel)
             NOTIFY c, 'payload'

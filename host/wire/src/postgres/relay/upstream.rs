@@ -388,7 +388,9 @@ impl Relay {
     }
 
     fn report(&mut self, total: usize, exchange: Option<ExchangeId>) -> Step {
-        if !self.inspects_reports || self.muted {
+        // Of reports, a muted session drops all but notifications, which are other sessions' and looked at all the same.
+        let dropped = self.muted && self.upstream[self.walked] != backend::NOTIFICATION_RESPONSE;
+        if !self.inspects_reports || dropped {
             self.walk(total, Shown::Yes);
             return Step::Next;
         }
