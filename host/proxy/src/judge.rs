@@ -168,6 +168,10 @@ impl Judge<'_> {
         if let Some(cap) = self.role.role.row_cap {
             decision = decision.with(grille_core::Obligation::RowCap(cap));
         }
+        if decision.row_cap().is_some() && writes_beside_others(&statement) {
+            let text = "several statements in one message may only read where rows are capped";
+            decision = decision.merge(Decision::deny(ReasonSource::Host, text));
+        }
         let records = Arc::new(statement.actions.iter().map(record).collect());
         Ok(Arc::new(Judged { statement, behind, decision, records }))
     }
@@ -288,6 +292,12 @@ fn way_around_masking(action: &Action) -> Option<&'static str> {
         QUOTING.contains(&name.trim_matches('"'))
     });
     quotes.then_some("the server's statistics quote values, so they are refused where results are masked")
+}
+
+/// Whether reaching a row cap would come too late to take back what the rest of the message did.
+fn writes_beside_others(statement: &Statement) -> bool {
+    let harmless = Effect::READ | Effect::TRANSACTION | Effect::SESSION | Effect::LOCK;
+    statement.actions.len() > 1 && statement.actions.iter().any(|action| !harmless.contains(action.effects))
 }
 
 fn declared(earlier: &[Action], kind: &str, name: &str) -> Option<Arc<Statement>> {
