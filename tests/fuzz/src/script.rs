@@ -1,20 +1,32 @@
 //! Generator of sessions: what a client sends, and when what of it arrives.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
 use crate::play::{Play, transcript};
 use crate::server::{Policy, Server};
 use crate::wire;
 
-/// A session.
-#[derive(Arbitrary, Debug)]
+/// A session: what happens, in order.
+#[derive(Debug)]
 pub struct Session {
-    messages: Vec<Message>,
-    schedule: Vec<Move>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// The client has one more message to send, and sends all it has.
+    Send(Message),
+    /// The same, but this many bytes stay behind until it sends again.
+    SendCut(Message, usize),
+    ServerHandlesOne,
+    /// So many bytes of its answers arrive.
+    ServerDelivers(usize),
+    /// The server deals with all it has got, and its answers arrive.
+    Settle,
 }
 
 /// One message of the client.
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 enum Message {
     Query(Vec<Command>),
     Parse(Name, Vec<Command>),
@@ -30,7 +42,7 @@ enum Message {
 }
 
 /// Few names, so that they meet.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Name {
     Unnamed,
     A,
@@ -39,13 +51,13 @@ enum Name {
 
 /// A statement of the model server's language, but for those that change how statements are read: behind them the relay
 /// refuses what a server would not.
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 struct Command {
     verb: Verb,
     mark: Mark,
 }
 
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 enum Verb {
     Select(u8),
     Update,
@@ -60,7 +72,7 @@ enum Verb {
     Set,
 }
 
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 enum Mark {
     None,
     RefusedAtOnce,
@@ -69,12 +81,99 @@ enum Mark {
     Inspected,
 }
 
-/// What happens next.
-#[derive(Arbitrary, Debug)]
-enum Move {
-    ClientSends(u8),
-    ServerHandlesOne,
-    ServerDelivers(u8),
+// Written out and not derived: a choice takes one byte of the input and not four, so that a change of one byte is a change of
+// one thing.
+
+impl<'a> Arbitrary<'a> for Session {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let mut steps = Vec::new();
+        while !input.is_empty() {
+            steps.push(Step::arbitrary(input)?);
+        }
+        Ok(Self { steps })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Step {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(match u8::arbitrary(input)? % 16 {
+            0 => Self::ServerHandlesOne,
+            1 => Self::ServerDelivers(u8::arbitrary(input)?.into()),
+            2 => Self::Settle,
+            3 => Self::SendCut(Message::arbitrary(input)?, u8::arbitrary(input)?.into()),
+            _ => Self::Send(Message::arbitrary(input)?),
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Message {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let choice = u8::arbitrary(input)?;
+        Ok(match choice % 16 {
+            0 | 1 => Self::Query(vec![input.arbitrary()?]),
+            2 => {
+                let count = choice / 16 % 4;
+                Self::Query((0..count).map(|_| input.arbitrary()).collect::<Result<_, _>>()?)
+            }
+            3 | 4 => Self::Parse(input.arbitrary()?, vec![input.arbitrary()?]),
+            5 => Self::Parse(input.arbitrary()?, vec![]),
+            6 | 7 => Self::Bind { portal: input.arbitrary()?, statement: input.arbitrary()? },
+            8 => Self::DescribeStatement(input.arbitrary()?),
+            9 => Self::DescribePortal(input.arbitrary()?),
+            10 | 11 => Self::Execute { portal: input.arbitrary()?, rows_max: choice / 16 },
+            12 => Self::CloseStatement(input.arbitrary()?),
+            13 => Self::ClosePortal(input.arbitrary()?),
+            14 if choice < 128 => Self::Flush,
+            14 => Self::FunctionCall,
+            _ => Self::Sync,
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Name {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(match u8::arbitrary(input)? % 4 {
+            0 => Self::Unnamed,
+            1 => Self::B,
+            _ => Self::A,
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Command {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let choice = u8::arbitrary(input)?;
+        let verb = match choice % 16 {
+            0..=5 => Verb::Select(choice % 4),
+            6 => Verb::Update,
+            7 => Verb::Fail,
+            8 => Verb::Bad,
+            9 => Verb::Begin,
+            10 => Verb::Commit,
+            11 => Verb::Rollback,
+            12 => Verb::Prepare(input.arbitrary()?, choice / 16),
+            13 => Verb::Deallocate(input.arbitrary()?),
+            14 => Verb::DeallocateAll,
+            _ => Verb::Set,
+        };
+        let mark = match choice / 16 % 8 {
+            0 => Mark::RefusedAtOnce,
+            1 => Mark::RefusedWhenBound,
+            2 | 3 => Mark::RefusedWhenRun,
+            4 => Mark::Inspected,
+            _ => Mark::None,
+        };
+        Ok(Self { verb, mark })
+    }
+}
+
+impl Step {
+    fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Send(message) | Self::SendCut(message, _) => Some(message),
+            Self::ServerHandlesOne | Self::ServerDelivers(_) | Self::Settle => None,
+        }
+    }
 }
 
 impl Name {
@@ -154,25 +253,6 @@ impl Message {
 }
 
 impl Session {
-    /// All the client sends, with a Sync at its end. The unnamed statement is bound only where it was prepared just
-    /// before, as drivers do: what it is after an error, the relay does not try to know.
-    fn messages(&self) -> Vec<Vec<u8>> {
-        let mut unnamed_is_fresh = false;
-        let sent = self.messages.iter().chain([&Message::Sync]).filter(|message| match message {
-            Message::Bind { statement: Name::Unnamed, .. } => unnamed_is_fresh,
-            Message::Parse(Name::Unnamed, _) => {
-                unnamed_is_fresh = true;
-                true
-            }
-            Message::Query(_) | Message::FunctionCall | Message::Sync => {
-                unnamed_is_fresh = false;
-                true
-            }
-            _ => true,
-        });
-        sent.map(Message::bytes).collect()
-    }
-
     /// Plays it through the relay; what the client got.
     ///
     /// # Panics
@@ -180,30 +260,50 @@ impl Session {
     pub fn through_relay(&self) -> Vec<String> {
         const ORDERLY: &str = "both sides keep to the protocol";
         let mut play = Play::new();
-        let bytes = self.messages().concat();
-        let mut unsent = bytes.as_slice();
-        for step in &self.schedule {
+        let mut unsent = Vec::new();
+        let mut send = |play: &mut Play, message: &Message, left: usize| {
+            unsent.extend(message.bytes());
+            let now: Vec<u8> = unsent.drain(..unsent.len().saturating_sub(left)).collect();
+            play.client_sends(&now).expect(ORDERLY);
+        };
+        for step in self.meaningful() {
             match step {
-                Move::ClientSends(count) => {
-                    let (now, later) = unsent.split_at(usize::from(*count).min(unsent.len()));
-                    play.client_sends(now).expect(ORDERLY);
-                    unsent = later;
-                }
-                Move::ServerHandlesOne => play.server_handles_one(),
-                Move::ServerDelivers(count) => play.server_delivers((*count).into()).expect(ORDERLY),
+                Step::Send(message) => send(&mut play, message, 0),
+                Step::SendCut(message, left) => send(&mut play, message, *left),
+                Step::ServerHandlesOne => play.server_handles_one(),
+                Step::ServerDelivers(count) => play.server_delivers(*count).expect(ORDERLY),
+                Step::Settle => play.run_dry(usize::MAX).expect(ORDERLY),
             }
         }
-        play.client_sends(unsent).expect(ORDERLY);
+        send(&mut play, &Message::Sync, 0);
         play.run_dry(usize::MAX).expect(ORDERLY);
         play.check_settled();
         transcript(play.received)
     }
 
+    /// The unnamed statement is bound only where it was prepared just before, as drivers do: what it is after an error, the
+    /// relay does not try to know.
+    fn meaningful(&self) -> impl Iterator<Item = &Step> {
+        let mut unnamed_is_fresh = false;
+        self.steps.iter().filter(move |step| match step.message() {
+            Some(Message::Bind { statement: Name::Unnamed, .. }) => unnamed_is_fresh,
+            Some(Message::Parse(Name::Unnamed, _)) => {
+                unnamed_is_fresh = true;
+                true
+            }
+            Some(Message::Query(_) | Message::FunctionCall | Message::Sync) => {
+                unnamed_is_fresh = false;
+                true
+            }
+            _ => true,
+        })
+    }
+
     /// What the client would get from a server that judged by itself.
     pub fn direct(&self) -> Vec<String> {
         let mut server = Server::new(Policy::Rule);
-        for message in self.messages() {
-            server.handle(&message);
+        for message in self.meaningful().filter_map(Step::message).chain([&Message::Sync]) {
+            server.handle(&message.bytes());
         }
         transcript(server.take_sent())
     }
