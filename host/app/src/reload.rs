@@ -2,21 +2,24 @@
 //! every so often. What is good becomes the next generation; what is not is logged, and the last good one stays.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use grille_core::GenerationId;
 use grille_plugin::Engine;
-use grille_proxy::Control;
+use grille_proxy::identity::TokenVerifier;
+use grille_proxy::{Control, Generation, GenerationParts};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::load::{self, Loaded};
-use crate::serve;
+use crate::plugins::Plugins;
 
 /// How often the files are looked at without an event: network file systems send none.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -115,7 +118,7 @@ impl Reloader {
         let issuers = &config.directory.issuers;
         let verifier = active.verifier().reloaded(issuers).context("an issuer cannot be used")?;
         let id = GenerationId(active.id().0 + 1);
-        let generation = serve::generation(id, &config, &plugins, verifier)?;
+        let generation = generation(id, &config, &plugins, verifier)?;
         self.control.activate(generation);
         Ok(())
     }
@@ -147,4 +150,20 @@ impl Reloader {
         }
         hash.finalize().into()
     }
+}
+
+/// What a configuration and its plugins come to.
+pub(crate) fn generation(
+    id: GenerationId,
+    config: &Config,
+    plugins: &Plugins,
+    verifier: TokenVerifier,
+) -> anyhow::Result<Generation> {
+    let parts = GenerationParts {
+        verifier,
+        upstreams: config.directory.upstreams.clone(),
+        roles: config.roles.clone(),
+        plugins: plugins.by_name.iter().map(|(name, plugin)| (name.clone(), Arc::clone(plugin))).collect(),
+    };
+    Ok(Generation::new(id, parts)?)
 }

@@ -11,9 +11,7 @@ use grille_admin::{AdminServer, Readiness};
 use grille_core::GenerationId;
 use grille_proxy::identity::{KeyStatus, TokenVerifier};
 use grille_proxy::upstream::load_token_key;
-use grille_proxy::{
-    Control, Generation, GenerationParts, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack,
-};
+use grille_proxy::{Control, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack};
 use grille_store::AuditLog;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,8 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::load::Loaded;
 use crate::logging;
-use crate::plugins::Plugins;
-use crate::reload::Reloader;
+use crate::reload::{Reloader, generation};
 
 /// Runs the proxy until it is told to stop, and has drained.
 pub(crate) fn run(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
@@ -83,22 +80,6 @@ async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
         admin.await.context("the admin listener failed")?;
     }
     Ok(())
-}
-
-/// What a configuration and its plugins come to.
-pub(crate) fn generation(
-    id: GenerationId,
-    config: &Config,
-    plugins: &Plugins,
-    verifier: TokenVerifier,
-) -> anyhow::Result<Generation> {
-    let parts = GenerationParts {
-        verifier,
-        upstreams: config.directory.upstreams.clone(),
-        roles: config.roles.clone(),
-        plugins: plugins.by_name.iter().map(|(name, plugin)| (name.clone(), Arc::clone(plugin))).collect(),
-    };
-    Ok(Generation::new(id, parts)?)
 }
 
 /// Without a key no treatment makes tokens (`config` sees to that), so one drawn now serves: it is needed only where a

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::engine;
 use crate::failure::host_text;
 use crate::limits::{
     ARTEFACT_BYTES_MAX, COMPILE_ADDRESS_SPACE_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_STDERR_BYTES_MAX,
     COMPILE_TIME_MAX, COMPONENT_BYTES_MAX,
 };
 use crate::untrusted::clean_text;
+use crate::wasm_config;
 
 /// How components are compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ fn compile_streams() -> Result<(), CompileError> {
     if component.len() > COMPONENT_BYTES_MAX {
         return Err(CompileError::Invalid("the component is too large".to_owned()));
     }
-    let engine = engine::compiling_engine().map_err(|error| CompileError::Invalid(host_text(&error)))?;
+    let engine = wasm_config::compiling_engine().map_err(|error| CompileError::Invalid(host_text(&error)))?;
     let artefact = Compiler::InProcess.compile(&engine, &component)?;
     io::stdout().lock().write_all(&artefact)?;
     Ok(())

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::compiler::CompileError;
 use crate::engine::Engine;
 use crate::failure::host_text;
 use crate::gate::GateSet;
-use crate::inspect::{Inspection, World, inspect};
+use crate::inspect::{Inspection, inspect};
 use crate::limits::COMPONENT_BYTES_MAX;
+use crate::load_error::LoadError;
 use crate::metadata::{Metadata, MetadataError};
 use crate::settings::{self, SettingsSchema};
 use crate::v0_1::Linked;
+use crate::world::World;
 
 /// A component ready to be configured. Cheap to clone.
 #[derive(Clone)]
@@ -29,55 +30,6 @@ struct Loaded {
     metadata: Metadata,
     gates: GateSet,
     schema: SettingsSchema,
-}
-
-/// A component cannot be used: its author's fault, except where the compiler could not be run.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Larger than any plugin.
-    #[error("the component has {size} bytes; at most {} are read", COMPONENT_BYTES_MAX)]
-    TooLarge {
-        /// Its size.
-        size: usize,
-    },
-    /// A core module, not a component.
-    #[error("this is a core WebAssembly module, not a component")]
-    NotAComponent,
-    /// Not WebAssembly.
-    #[error("this is not a WebAssembly component: {0}")]
-    Unreadable(String),
-    /// Its exports are those of no world.
-    #[error("its exports fit no world of grille:plugin@0.1.0: {exports}")]
-    NoWorld {
-        /// What it exports.
-        exports: String,
-    },
-    /// It asks for what its world may not have.
-    #[error("it imports `{import}`, which a {world} may not have")]
-    Import {
-        /// The import.
-        import: String,
-        /// The world.
-        world: World,
-    },
-    /// None, or several that could contradict each other.
-    #[error("it has {count} grille:metadata sections; there must be exactly one")]
-    MetadataSections {
-        /// How many it has.
-        count: usize,
-    },
-    /// Its metadata is not right.
-    #[error("its metadata: {0}")]
-    Metadata(#[from] MetadataError),
-    /// Its settings schema is no JSON Schema.
-    #[error("its settings schema: {0}")]
-    Schema(String),
-    /// It does not compile.
-    #[error("it could not be compiled: {0}")]
-    Compile(#[from] CompileError),
-    /// It compiled, but its types are not those of the world.
-    #[error("it does not fit its world: {0}")]
-    Link(String),
 }
 
 impl Engine {

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use grille_core::{Principal, RoleName, UpstreamName};
 
-use crate::v0_1;
-
 /// What stays the same for all exchanges of a session.
 #[derive(Clone, Debug)]
 pub struct SessionContext {
@@ -23,16 +21,17 @@ pub struct SessionContext {
     pub client: String,
 }
 
-/// One exchange, as plugins see it. Cheap to clone.
+/// One exchange, as plugins see it. Cheap to make and to clone.
 #[derive(Clone, Debug)]
 pub struct ExchangeContext {
-    pub(crate) wit: Arc<v0_1::Exchange>,
+    pub(crate) id: u64,
+    pub(crate) session: Arc<SessionContext>,
 }
 
 impl ExchangeContext {
     /// The exchange `id` (unique within the process) of a session.
-    pub fn new(id: u64, session: &SessionContext) -> Self {
-        Self { wit: Arc::new(v0_1::exchange(id, session)) }
+    pub fn new(id: u64, session: &Arc<SessionContext>) -> Self {
+        Self { id, session: Arc::clone(session) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wasmtime's engine as we want it: every proposal set, memory pooled, calls interruptible.
+//! Wasmtime's engine as we want it: memory pooled, calls interruptible, compiled code kept.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wasmparser::WasmFeatures;
 use wasmtime::component::Component as Compiled;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cache::{Cache, CacheError};
 use crate::compiler::{CompileError, Compiler};
 use crate::failure::host_text;
 use crate::limits::{self, Limits, TICK};
+use crate::wasm_config::config;
 
 /// What an engine is told.
 #[derive(Clone, Debug)]
@@ -114,47 +114,6 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// An engine that compiles for [`Engine`] but runs nothing and reserves nothing.
-pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&config())
-}
-
-/// The proposals plugins may use: what compilers emit by default today. All else, also what Wasmtime will add, is off: GC,
-/// threads, memory64, exceptions, stack switching, everything async.
-const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
-    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
-    .union(WasmFeatures::SIGN_EXTENSION)
-    .union(WasmFeatures::REFERENCE_TYPES)
-    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
-    .union(WasmFeatures::MULTI_VALUE)
-    .union(WasmFeatures::BULK_MEMORY)
-    .union(WasmFeatures::BULK_MEMORY_OPT)
-    .union(WasmFeatures::SIMD)
-    .union(WasmFeatures::FLOATS)
-    .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::COMPONENT_MODEL);
-
-/// What decides about machine code; equal in the compiler's process and here.
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .wasm_features(WasmFeatures::all(), false)
-        .wasm_features(FEATURES, true)
-        .strategy(Strategy::Cranelift)
-        .cranelift_opt_level(OptLevel::Speed)
-        // Equal inputs give equal outputs on every machine, so that a past decision can be recomputed.
-        .cranelift_nan_canonicalization(true)
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .consume_fuel(false)
-        .max_wasm_stack(limits::STACK_BYTES_MAX)
-        .memory_init_cow(true)
-        // Nothing of a guest's frames is shown to anybody.
-        .wasm_backtrace_max_frames(None)
-        .generate_address_map(false);
-    config
-}
-
 /// Memory for instances, reserved once. A slot is made zero before it is used again.
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
@@ -224,6 +183,7 @@ impl Drop for Ticker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wasm_config::compiling_engine;
 
     #[test]
     fn ticks_are_never_fewer_than_the_time() {

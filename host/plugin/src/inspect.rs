@@ -1,49 +1,11 @@
 //! Reads what a component asks for and offers, from its own import and export lists, before anything of it is compiled.
 
-use std::fmt;
-
-use serde::Deserialize;
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::component::LoadError;
+use crate::load_error::LoadError;
 use crate::untrusted::clean_text;
 use crate::v0_1;
-
-/// What a plugin is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum World {
-    /// Judges statements.
-    Policy,
-    /// Finds sensitive data.
-    Detector,
-    /// Replaces sensitive data.
-    Masker,
-}
-
-impl World {
-    /// The word used in metadata, configuration and audit records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Policy => "policy",
-            Self::Detector => "detector",
-            Self::Masker => "masker",
-        }
-    }
-}
-
-impl fmt::Display for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a world of one WIT version exports, exactly, and may import, at most.
-pub(crate) struct WorldShape {
-    pub(crate) world: World,
-    pub(crate) exports: [&'static str; 2],
-    pub(crate) imports: &'static [&'static str],
-}
+use crate::world::World;
 
 /// What was read from a component.
 #[derive(Debug)]

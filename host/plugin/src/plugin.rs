@@ -10,7 +10,8 @@ use crate::component::Component;
 use crate::context::{ExchangeContext, FieldInfo};
 use crate::failure::{FailureEvent, PluginFailure};
 use crate::gate::GateSet;
-use crate::instance::{GuestLog, Instance};
+use crate::host_state::GuestLog;
+use crate::instance::Instance;
 use crate::limits::CONFIGURE_DEADLINE;
 use crate::metadata::Metadata;
 use crate::settings::{CanonicalSettings, ConfigureError, SettingsProblem};
@@ -122,7 +123,7 @@ impl Plugin {
         let mut instance = Instance::new(&self.component, &self.log, self.limits().deadline)?;
         let configured = instance.configure(&self.settings.json)?;
         configured.map_err(|_| self.refusal("it refused settings that it had accepted"))?;
-        let begun = instance.call(|bindings, store| bindings.begin(store, &context.wit, fields))?;
+        let begun = instance.call(|bindings, store| bindings.begin(store, context, fields))?;
         begun.map_err(|message| self.refusal(&message))?;
         Ok(instance)
     }

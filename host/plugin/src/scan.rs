@@ -522,7 +522,7 @@ mod tests {
             target: String::new(),
             client: String::new(),
         };
-        let context = ExchangeContext::new(1, &session);
+        let context = ExchangeContext::new(1, &Arc::new(session));
         rectangles(&Scene { columns, gated: &gated, context: &context, fields: &[] })
     }
 

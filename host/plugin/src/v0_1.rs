@@ -8,11 +8,11 @@ use grille_core::Action;
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
-use crate::context::{FieldInfo, SessionContext};
+use crate::context::{ExchangeContext, FieldInfo};
 use crate::failure::ForbiddenCall;
-use crate::inspect::{World, WorldShape};
-use crate::instance::{HostState, Phase};
+use crate::host_state::{HostState, Phase};
 use crate::untrusted::{CellBlock, RawDecision, RawEdits, RawFinding, RawVerdict};
+use crate::world::{World, WorldShape};
 
 mod detector_world {
     wasmtime::component::bindgen!({
@@ -40,9 +40,6 @@ mod policy_world {
 
 use detector_world::grille::plugin::types;
 use policy_world::exports::grille::plugin::policy as wit_policy;
-
-/// An exchange in the interface's shape.
-pub(crate) type Exchange = types::Exchange;
 
 const TYPES: &str = "grille:plugin/types@0.1.0";
 const LIFECYCLE: &str = "grille:plugin/lifecycle@0.1.0";
@@ -166,9 +163,10 @@ impl Bindings {
     pub(crate) fn begin(
         &self,
         store: &mut Store<HostState>,
-        exchange: &Exchange,
+        context: &ExchangeContext,
         fields: &[FieldInfo],
     ) -> Answer<()> {
+        let exchange = &exchange(context);
         let fields: Vec<types::Field> = fields.iter().map(field).collect();
         let answer = match self {
             Self::Detector(plugin) => plugin.grille_plugin_lifecycle().call_begin(store, exchange, &fields),
@@ -233,9 +231,10 @@ fn lend<T>(block: &mut CellBlock, call: impl FnOnce(&types::Block) -> T) -> T {
 }
 
 /// An exchange in the interface's shape.
-pub(crate) fn exchange(id: u64, session: &SessionContext) -> Exchange {
+fn exchange(context: &ExchangeContext) -> types::Exchange {
+    let session = &context.session;
     types::Exchange {
-        id,
+        id: context.id,
         protocol: session.protocol.to_owned(),
         principal: session.principal.subject.clone(),
         principal_kind: session.principal.kind.as_str().to_owned(),

@@ -8,8 +8,8 @@ use grille_core::{GenerationId, PluginId, Principal, Role, Treatment, UpstreamNa
 use grille_plugin::Plugin;
 
 use crate::catalog::Catalog;
+use crate::decisions::DecisionCache;
 use crate::identity::TokenVerifier;
-use crate::judge::DecisionCache;
 use crate::settings::UpstreamSettings;
 use crate::tls::TlsError;
 use crate::upstream::Upstream;

@@ -2,7 +2,6 @@
 //! decisions that are a pure function of what they were made from.
 
 use std::fmt::Write as _;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,24 +9,18 @@ use grille_core::action::feature;
 use grille_core::audit::StatementRecord;
 use grille_core::decision::ReasonSource;
 use grille_core::{
-    Action, ClientMessage, Decision, Effect, ExchangeId, Object, ObjectKind, PluginId, Role, SqlState,
-    Verdict,
+    Action, ClientMessage, Decision, Effect, ExchangeId, Object, ObjectKind, Role, SqlState, Verdict,
 };
 use grille_plugin::{ExchangeContext, Plugin, SessionContext};
 use grille_wire::postgres::{Relay, Statement};
 use grille_wire::sql::{self, AnalyzeError, EncodingError, TextEncoding};
-use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 use tokio::task::block_in_place;
 use tracing::warn;
 
+use crate::decisions::{ActionKey, AskerDigest, Judged, OwnedTextKey, TextKey, names_something, weight};
 use crate::generation::{ArmedRole, Generation};
 use crate::metrics::Metrics;
 
-/// Most statements remembered in one generation.
-const STATEMENTS_CACHED_MAX: usize = 20_000;
-/// Most bytes, roughly, that each of the two memories of one generation may take.
-const CACHED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longer statements are judged each time: most are bulk inserts that never come again.
 const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
 /// Statements of which more was understood are given to the policies each time.
@@ -36,21 +29,18 @@ const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 /// Who asks, through what: everything beside the statement that a policy sees. Decisions are remembered under its digest.
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {
-    pub(crate) session: SessionContext,
+    pub(crate) session: Arc<SessionContext>,
     digest: AskerDigest,
 }
 
-/// SHA-256, cut to 128 bits, over the asker's fields, each with its length.
-type AskerDigest = [u8; 16];
-
 impl Asker {
     pub(crate) fn new(session: SessionContext) -> Self {
-        Self { digest: digest(&session), session }
+        Self { digest: digest(&session), session: Arc::new(session) }
     }
 
     /// The same under another role.
     pub(crate) fn under(&self, role: &Role) -> Self {
-        Self::new(SessionContext { role: role.name.clone(), ..self.session.clone() })
+        Self::new(SessionContext { role: role.name.clone(), ..(*self.session).clone() })
     }
 
     pub(crate) fn context(&self, exchange: ExchangeId) -> ExchangeContext {
@@ -77,16 +67,6 @@ fn digest(session: &SessionContext) -> AskerDigest {
     hash.finish().as_ref().first_chunk().copied().expect("SHA-256 has 32 bytes")
 }
 
-/// A statement that was understood, and what was decided about it.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) statement: Arc<Statement>,
-    /// For FETCH and EXECUTE: what stands behind the name, whose results come back.
-    pub(crate) behind: Vec<Arc<Statement>>,
-    pub(crate) decision: Decision,
-    pub(crate) records: Arc<Vec<StatementRecord>>,
-}
-
 /// A statement that could not be judged, so it is refused.
 #[derive(Debug)]
 pub(crate) enum Unjudged {
@@ -94,13 +74,6 @@ pub(crate) enum Unjudged {
     Refused(Box<ClientMessage>),
     /// It names something that is not known, unless a statement under way makes it known.
     UnknownName(Box<ClientMessage>),
-}
-
-impl Judged {
-    /// Whether the judgement rests on what names stand for.
-    pub(crate) fn uses_names(&self) -> bool {
-        names_something(&self.statement)
-    }
 }
 
 /// How the bytes of a statement are to be read.
@@ -312,10 +285,6 @@ fn unknown_prepared(name: &str) -> Unjudged {
     Unjudged::UnknownName(Box::new(ClientMessage::new(SqlState::InvalidStatementName, message)))
 }
 
-fn names_something(statement: &Statement) -> bool {
-    statement.actions.iter().any(|action| action.names.is_some())
-}
-
 fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
     if !reading.standard_conforming_strings && text.contains(&b'\\') {
         let message = "a statement with a backslash is refused while standard_conforming_strings is off";
@@ -401,118 +370,4 @@ fn copies(statement: &Statement) -> bool {
         .actions
         .iter()
         .any(|action| action.effects.contains(Effect::COPY) || action.has(feature::COPY_STREAM))
-}
-
-/// Decisions of one generation that may be used again. Gone with it.
-#[derive(Debug)]
-pub(crate) struct DecisionCache {
-    /// By text as sent: a repeated statement costs one look-up.
-    statements: Cache<OwnedTextKey, Arc<Judged>, TextWeight>,
-    /// By action and policy: statements that differ in literals only cost a parse but no call.
-    actions: Cache<OwnedActionKey, Decision, ActionWeight>,
-}
-
-impl DecisionCache {
-    pub(crate) fn new() -> Self {
-        Self {
-            statements: Cache::with(
-                STATEMENTS_CACHED_MAX,
-                CACHED_BYTES_MAX,
-                TextWeight,
-                DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-            actions: Cache::with(
-                STATEMENTS_CACHED_MAX,
-                CACHED_BYTES_MAX,
-                ActionWeight,
-                DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct OwnedTextKey {
-    asker: AskerDigest,
-    text: Bytes,
-}
-
-#[derive(Debug, Hash)]
-struct TextKey<'k> {
-    asker: AskerDigest,
-    text: &'k Bytes,
-}
-
-impl Equivalent<OwnedTextKey> for TextKey<'_> {
-    fn equivalent(&self, key: &OwnedTextKey) -> bool {
-        self.asker == key.asker && *self.text == key.text
-    }
-}
-
-#[derive(Clone, Debug)]
-struct TextWeight;
-
-impl Weighter<OwnedTextKey, Arc<Judged>> for TextWeight {
-    fn weight(&self, key: &OwnedTextKey, judged: &Arc<Judged>) -> u64 {
-        // The records say again what the actions hold.
-        let actions: usize = judged.statement.actions.iter().map(|action| 2 * weight(action)).sum();
-        (key.text.len() + actions) as u64
-    }
-}
-
-#[derive(Clone, Debug)]
-struct ActionWeight;
-
-impl Weighter<OwnedActionKey, Decision> for ActionWeight {
-    fn weight(&self, key: &OwnedActionKey, _: &Decision) -> u64 {
-        weight(&key.action) as u64
-    }
-}
-
-/// Bytes that an action takes, roughly.
-fn weight(action: &Action) -> usize {
-    let names: usize = action.objects.iter().map(|object| object.name.len() + 48).sum();
-    let columns: usize = action.columns.iter().map(|column| column.len() + 24).sum();
-    512 + action.text.len() + names + columns + action.inner.as_deref().map_or(0, weight)
-}
-
-/// The whole action is compared, so a collision of fingerprints decides nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct OwnedActionKey {
-    asker: AskerDigest,
-    policy: PluginId,
-    action: Action,
-}
-
-#[derive(Debug)]
-struct ActionKey<'k> {
-    asker: AskerDigest,
-    policy: &'k PluginId,
-    action: &'k Action,
-}
-
-impl ActionKey<'_> {
-    fn to_owned(&self) -> OwnedActionKey {
-        OwnedActionKey { asker: self.asker, policy: self.policy.clone(), action: self.action.clone() }
-    }
-}
-
-impl Equivalent<OwnedActionKey> for ActionKey<'_> {
-    fn equivalent(&self, key: &OwnedActionKey) -> bool {
-        self.asker == key.asker && *self.policy == key.policy && *self.action == key.action
-    }
-}
-
-impl Hash for OwnedActionKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        ActionKey { asker: self.asker, policy: &self.policy, action: &self.action }.hash(state);
-    }
-}
-
-impl Hash for ActionKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.asker, self.policy, self.action.fingerprint).hash(state);
-    }
 }

@@ -10,6 +10,7 @@
 
 mod cancel;
 mod catalog;
+mod decisions;
 mod generation;
 mod handshake;
 pub mod identity;
@@ -18,6 +19,7 @@ mod metrics;
 mod proxy;
 mod session;
 pub mod settings;
+mod shared;
 mod startup_parameters;
 pub mod tls;
 pub mod transport;

@@ -21,25 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::cancel::{CancelRegistry, random};
+use crate::cancel::random;
 use crate::generation::{Generation, RoleChoice};
 use crate::handshake::{Arrived, Client, Offer, TurnedAway, receive, turn_away};
 use crate::metrics::Metrics;
 use crate::session::{Parts, Session};
 use crate::settings::{ListenerSettings, ProxySettings};
+use crate::shared::Shared;
 use crate::tls::{TlsError, server_config};
-
-/// What all sessions share.
-pub(crate) struct Shared {
-    pub(crate) settings: ProxySettings,
-    pub(crate) generation: ArcSwap<Generation>,
-    pub(crate) audit: Arc<AuditLog>,
-    pub(crate) metrics: Metrics,
-    pub(crate) cancels: Arc<CancelRegistry>,
-    pub(crate) tokens: Tokenizer,
-    /// Sessions end as soon as they are at rest.
-    pub(crate) drain: CancellationToken,
-}
 
 /// The data plane, bound to its addresses.
 pub struct Proxy {

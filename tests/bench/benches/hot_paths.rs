@@ -93,7 +93,7 @@ fn context() -> ExchangeContext {
         target: "app".into(),
         client: "bench".into(),
     };
-    ExchangeContext::new(1, &session)
+    ExchangeContext::new(1, &Arc::new(session))
 }
 
 fn plugins(c: &mut Criterion) {

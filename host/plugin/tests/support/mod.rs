@@ -70,7 +70,7 @@ pub fn context() -> ExchangeContext {
         target: "demo".into(),
         client: "psql".into(),
     };
-    ExchangeContext::new(7, &session)
+    ExchangeContext::new(7, &Arc::new(session))
 }
 
 /// A statement to judge.

@@ -28,11 +28,12 @@ use tracing::{debug, error, info, warn};
 
 use crate::cancel::Registration;
 use crate::catalog::{self, Catalog};
+use crate::decisions::Judged;
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
-use crate::judge::{Asker, Judge, Judged, Reading, Unjudged, refusal};
+use crate::judge::{Asker, Judge, Reading, Unjudged, refusal};
 use crate::metrics::Metrics;
-use crate::proxy::Shared;
+use crate::shared::Shared;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
 use report::Reviewer;

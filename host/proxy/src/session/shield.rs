@@ -17,8 +17,9 @@ use grille_wire::sql::TextEncoding;
 use tracing::warn;
 
 use crate::catalog::{Catalog, Origin};
+use crate::decisions::Judged;
 use crate::generation::ArmedRole;
-use crate::judge::{Asker, Judged};
+use crate::judge::Asker;
 use crate::metrics::Metrics;
 
 /// The shield of one exchange.

@@ -1,0 +1,154 @@
+//! Decisions of one generation that may be used again, because they are a pure function of what they were made from.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use grille_core::audit::StatementRecord;
+use grille_core::{Action, Decision, PluginId};
+use grille_wire::postgres::Statement;
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
+
+/// Most statements remembered in one generation.
+const STATEMENTS_CACHED_MAX: usize = 20_000;
+/// Most bytes, roughly, that each of the two memories of one generation may take.
+const CACHED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// SHA-256, cut to 128 bits, over the asker's fields, each with its length.
+pub(crate) type AskerDigest = [u8; 16];
+
+/// A statement that was understood, and what was decided about it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) statement: Arc<Statement>,
+    /// For FETCH and EXECUTE: what stands behind the name, whose results come back.
+    pub(crate) behind: Vec<Arc<Statement>>,
+    pub(crate) decision: Decision,
+    pub(crate) records: Arc<Vec<StatementRecord>>,
+}
+
+impl Judged {
+    /// Whether the judgement rests on what names stand for.
+    pub(crate) fn uses_names(&self) -> bool {
+        names_something(&self.statement)
+    }
+}
+
+pub(crate) fn names_something(statement: &Statement) -> bool {
+    statement.actions.iter().any(|action| action.names.is_some())
+}
+
+/// Decisions of one generation that may be used again. Gone with it.
+#[derive(Debug)]
+pub(crate) struct DecisionCache {
+    /// By text as sent: a repeated statement costs one look-up.
+    pub(crate) statements: Cache<OwnedTextKey, Arc<Judged>, TextWeight>,
+    /// By action and policy: statements that differ in literals only cost a parse but no call.
+    pub(crate) actions: Cache<OwnedActionKey, Decision, ActionWeight>,
+}
+
+impl DecisionCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            statements: Cache::with(
+                STATEMENTS_CACHED_MAX,
+                CACHED_BYTES_MAX,
+                TextWeight,
+                DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            actions: Cache::with(
+                STATEMENTS_CACHED_MAX,
+                CACHED_BYTES_MAX,
+                ActionWeight,
+                DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnedTextKey {
+    pub(crate) asker: AskerDigest,
+    pub(crate) text: Bytes,
+}
+
+#[derive(Debug, Hash)]
+pub(crate) struct TextKey<'k> {
+    pub(crate) asker: AskerDigest,
+    pub(crate) text: &'k Bytes,
+}
+
+impl Equivalent<OwnedTextKey> for TextKey<'_> {
+    fn equivalent(&self, key: &OwnedTextKey) -> bool {
+        self.asker == key.asker && *self.text == key.text
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TextWeight;
+
+impl Weighter<OwnedTextKey, Arc<Judged>> for TextWeight {
+    fn weight(&self, key: &OwnedTextKey, judged: &Arc<Judged>) -> u64 {
+        // The records say again what the actions hold.
+        let actions: usize = judged.statement.actions.iter().map(|action| 2 * weight(action)).sum();
+        (key.text.len() + actions) as u64
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ActionWeight;
+
+impl Weighter<OwnedActionKey, Decision> for ActionWeight {
+    fn weight(&self, key: &OwnedActionKey, _: &Decision) -> u64 {
+        weight(&key.action) as u64
+    }
+}
+
+/// Bytes that an action takes, roughly.
+pub(crate) fn weight(action: &Action) -> usize {
+    let names: usize = action.objects.iter().map(|object| object.name.len() + 48).sum();
+    let columns: usize = action.columns.iter().map(|column| column.len() + 24).sum();
+    512 + action.text.len() + names + columns + action.inner.as_deref().map_or(0, weight)
+}
+
+/// The whole action is compared, so a collision of fingerprints decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnedActionKey {
+    pub(crate) asker: AskerDigest,
+    pub(crate) policy: PluginId,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug)]
+pub(crate) struct ActionKey<'k> {
+    pub(crate) asker: AskerDigest,
+    pub(crate) policy: &'k PluginId,
+    pub(crate) action: &'k Action,
+}
+
+impl ActionKey<'_> {
+    pub(crate) fn to_owned(&self) -> OwnedActionKey {
+        OwnedActionKey { asker: self.asker, policy: self.policy.clone(), action: self.action.clone() }
+    }
+}
+
+impl Equivalent<OwnedActionKey> for ActionKey<'_> {
+    fn equivalent(&self, key: &OwnedActionKey) -> bool {
+        self.asker == key.asker && *self.policy == key.policy && *self.action == key.action
+    }
+}
+
+impl Hash for OwnedActionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ActionKey { asker: self.asker, policy: &self.policy, action: &self.action }.hash(state);
+    }
+}
+
+impl Hash for ActionKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.asker, self.policy, self.action.fingerprint).hash(state);
+    }
+}
