@@ -14,8 +14,8 @@ const PLANTED: &str = "kanarienvogel";
 
 fuzz_target!(|sql: &str| {
     let _ = analyze(sql);
-    // Within quotation marks the literal would be part of a name, which is no secret.
-    if sql.contains(PLACE) && !sql.contains('"') {
+    // Within quotation marks the literal would be part of a name, which is no secret; what stands elsewhere is not planted.
+    if sql.contains(PLACE) && !sql.contains('"') && !sql.to_lowercase().contains(PLANTED) {
         check(&sql.replace(PLACE, LITERAL));
     }
 });
