@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use grille_e2e::Stage;
-use grille_harness::{policy, sample};
+use grille_harness::{policy, sample, wait, workspace};
 
 /// Modes of `hostile-policy` under which no statement may run.
 const POLICIES: [&str; 16] = [
@@ -231,10 +231,63 @@ fn a_reload_with_a_plugin_that_cannot_be_configured_changes_nothing() -> anyhow:
     let lines = grille.log()?.lines().count();
     let stillborn = plugin("stillborn", "hostile-policy", "trap-in-configure")?;
     grille.rewrite_policy(&(role("nobody", "policies = [\"stillborn\"]\ndetectors = []") + &stillborn))?;
-    grille_harness::wait::until("the refusal in the log", grille_harness::wait::PATIENCE, || {
+    wait::until("the refusal in the log", wait::PATIENCE, || {
         let log = grille.log()?;
         Ok(log.lines().skip(lines).any(|line| line.contains("stillborn")).then_some(()))
     })?;
     assert_eq!(client.psql_strict("SELECT 'as before'")?.ok()?.trim(), "as before");
+    Ok(())
+}
+
+/// What can become of a component's file while Grille runs.
+fn spoil(whole: &[u8]) -> [(&'static str, Option<Vec<u8>>); 4] {
+    let mut flipped = whole.to_vec();
+    flipped.iter_mut().skip(64).step_by(97).for_each(|byte| *byte ^= 0x55);
+    [
+        ("truncated", Some(whole[..whole.len() / 2].to_vec())),
+        ("empty", Some(Vec::new())),
+        ("flipped", Some(flipped)),
+        ("gone", None),
+    ]
+}
+
+#[test]
+fn a_component_that_is_spoilt_on_disk_never_goes_live() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut roles = policy::standard(sample::DATABASE)?;
+    for name in ["pii", "sql-guard"] {
+        let (built, copy) = (workspace::plugin(name)?, folder.path().join(format!("{name}.wasm")));
+        std::fs::copy(&built, &copy)?;
+        roles = roles.replace(&built.display().to_string(), &copy.display().to_string());
+    }
+    let grille = STAGE.another_grille(&roles, "")?;
+    let analyst = grille.endpoint(sample::DATABASE, &STAGE.provider.token("ada")?);
+    let mut refused = 0;
+    for (generation, name) in (1..).zip(["pii", "sql-guard"]) {
+        let file = folder.path().join(format!("{name}.wasm"));
+        let whole = std::fs::read(&file)?;
+        for (how, content) in spoil(&whole) {
+            match content {
+                Some(content) => std::fs::write(&file, content)?,
+                None => std::fs::remove_file(&file)?,
+            }
+            refused += 1;
+            wait::until(&format!("the reload of a {how} {name} to be refused"), wait::PATIENCE, || {
+                Ok((grille.log()?.matches("reload refused").count() >= refused).then_some(()))
+            })?;
+            let read = analyst.psql_strict("SELECT name, email FROM customers WHERE id = 3")?.ok()?;
+            assert!(read.starts_with("Dagmar ") && !read.contains(TRIGGER), "{how} {name}: {read}");
+            let dropped = analyst.psql("DROP TABLE customers")?;
+            assert!(dropped.stderr.contains("plugin guard"), "{how} {name}: {}", dropped.said());
+        }
+        let active = |number: u32| -> anyhow::Result<bool> {
+            Ok(grille.metrics()?.contains(&format!("grille_generation {number}\n")))
+        };
+        assert!(active(generation)?, "a spoilt {name} made a generation");
+        std::fs::write(&file, &whole)?;
+        wait::until(&format!("the whole {name} to go live again"), wait::PATIENCE, || {
+            Ok(active(generation + 1)?.then_some(()))
+        })?;
+    }
     Ok(())
 }
