@@ -88,6 +88,8 @@ pub enum Obligation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     verdict: Verdict,
+    /// All rewrites asked for, also beside a stricter verdict: two of them cannot both be done.
+    rewrites: BTreeSet<String>,
     reasons: BTreeSet<Reason>,
     row_cap: Option<u64>,
     masks: BTreeMap<ColumnPattern, Treatment>,
@@ -96,7 +98,13 @@ pub struct Decision {
 impl Decision {
     /// Nothing against it and nothing to do: the neutral element of [`Decision::merge`].
     pub fn allow() -> Self {
-        Self { verdict: Verdict::Allow, reasons: BTreeSet::new(), row_cap: None, masks: BTreeMap::new() }
+        Self {
+            verdict: Verdict::Allow,
+            rewrites: BTreeSet::new(),
+            reasons: BTreeSet::new(),
+            row_cap: None,
+            masks: BTreeMap::new(),
+        }
     }
 
     /// Refused for one reason.
@@ -107,13 +115,14 @@ impl Decision {
 
     /// One verdict, said by `source`; `text` is kept unless the verdict is allow.
     pub fn from_verdict(source: ReasonSource, verdict: Verdict, text: impl Into<String>) -> Self {
-        let reasons = match verdict {
-            Verdict::Allow => BTreeSet::new(),
-            Verdict::Rewrite(_) | Verdict::Hold(_) | Verdict::Deny => {
-                BTreeSet::from([Reason { source, text: text.into() }])
-            }
-        };
-        Self { verdict, reasons, ..Self::allow() }
+        let mut decision = Self::allow();
+        match &verdict {
+            Verdict::Allow => return decision,
+            Verdict::Rewrite(statement) => _ = decision.rewrites.insert(statement.clone()),
+            Verdict::Hold(_) | Verdict::Deny => {}
+        }
+        decision.reasons.insert(Reason { source, text: text.into() });
+        Self { verdict, ..decision }
     }
 
     /// Adds an obligation: of two row caps the lower stands, of two treatments of one column the stricter.
@@ -130,12 +139,9 @@ impl Decision {
     /// they make a denial.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        let conflict = matches!(
-            (&self.verdict, &other.verdict),
-            (Verdict::Rewrite(mine), Verdict::Rewrite(theirs)) if mine != theirs
-        );
         self.reasons.extend(other.reasons);
-        self.verdict = if conflict { Verdict::Deny } else { self.verdict.max(other.verdict) };
+        self.rewrites.extend(other.rewrites);
+        self.verdict = if self.rewrites.len() > 1 { Verdict::Deny } else { self.verdict.max(other.verdict) };
         if let Some(cap) = other.row_cap {
             self = self.with(Obligation::RowCap(cap));
         }
