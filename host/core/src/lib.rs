@@ -15,6 +15,7 @@ pub mod permit;
 pub mod principal;
 pub mod role;
 pub mod treatment;
+pub mod untrusted;
 
 pub use action::{Access, Action, Effect, Object, ObjectKind};
 pub use client_message::{ClientMessage, Fault, SqlState};

@@ -100,12 +100,6 @@ pub(crate) const TEXT_BYTES_MAX: usize = MIB;
 /// Most labels of one detector.
 pub(crate) const LABELS_MAX: usize = 256;
 
-/// Most entries in a list of a policy's decision.
-pub(crate) const DECISION_ENTRIES_MAX: usize = 64;
-
-/// Longest statement that a policy may write anew, in bytes.
-pub(crate) const REWRITE_BYTES_MAX: usize = MIB;
-
 /// Longest time the compiler's process may take, wall clock. The largest component we know takes 15 s on one core.
 pub(crate) const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 

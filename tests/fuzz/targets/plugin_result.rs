@@ -2,8 +2,8 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use grille_core::untrusted::{self, CellBlock, RawDecision, RawEdits, RawFinding, RawVerdict, clean_text};
 use grille_core::{PluginId, Verdict};
-use grille_plugin::untrusted::{self, CellBlock, RawDecision, RawEdits, RawFinding, RawVerdict, clean_text};
 use libfuzzer_sys::fuzz_target;
 
 /// Limits of the calls: small, so that inputs reach them.

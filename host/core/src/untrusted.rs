@@ -1,19 +1,27 @@
 //! Judges what a plugin returned, as hostile input. Pure functions without a trace of wasmtime, so that a fuzz target can
 //! call them; none of them panics, whatever it is given.
 
-use grille_core::decision::{Approval, ReasonSource};
-use grille_core::{ColumnPattern, Decision, Finding, Obligation, PluginId, Support, Treatment, Verdict};
+use crate::decision::{Approval, ReasonSource};
+use crate::{ColumnPattern, Decision, Finding, Obligation, PluginId, Support, Treatment, Verdict};
 
-use crate::limits::{DECISION_ENTRIES_MAX, REWRITE_BYTES_MAX};
+/// Most entries in a list of a policy's decision.
+const DECISION_ENTRIES_MAX: usize = 64;
+
+/// Longest statement that a policy may write anew, in bytes.
+const REWRITE_BYTES_MAX: usize = 1 << 20;
 
 /// Cells in one flat buffer, as WIT's `block`: cell `i` is `data[offsets[i]..offsets[i + 1]]`; the host made it, so
 /// `offsets` has one entry more than there are cells, ascends from 0 to `data.len()`, and every cell is UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CellBlock {
-    pub(crate) rows: u32,
-    pub(crate) fields: Vec<u32>,
-    pub(crate) offsets: Vec<u32>,
-    pub(crate) data: Vec<u8>,
+    /// How many rows it has.
+    pub rows: u32,
+    /// Indexes of its fields.
+    pub fields: Vec<u32>,
+    /// Where each cell begins and the last ends.
+    pub offsets: Vec<u32>,
+    /// The cells, one behind the other.
+    pub data: Vec<u8>,
 }
 
 impl CellBlock {
@@ -52,7 +60,7 @@ impl CellBlock {
     }
 
     /// Empties the block for other fields; the buffers stay.
-    pub(crate) fn restart(&mut self, fields: impl IntoIterator<Item = u32>) {
+    pub fn restart(&mut self, fields: impl IntoIterator<Item = u32>) {
         self.rows = 0;
         self.fields.clear();
         self.fields.extend(fields);
@@ -62,7 +70,7 @@ impl CellBlock {
     }
 
     /// Adds a cell.
-    pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), BlockTooLarge> {
+    pub fn push(&mut self, cell: &[u8]) -> Result<(), BlockTooLarge> {
         let end = u32::try_from(self.data.len() + cell.len()).map_err(|_| BlockTooLarge)?;
         self.data.extend_from_slice(cell);
         self.offsets.push(end);
