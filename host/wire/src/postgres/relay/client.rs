@@ -171,13 +171,21 @@ impl Relay {
         let mut error = BytesMut::new();
         put_error(&mut error, Severity::Error, message);
         let error = error.freeze();
-        match held.message[0] {
-            // Answered with a ReadyForQuery of their own.
-            frontend::QUERY | frontend::FUNCTION_CALL => {
+        match held.what {
+            HeldWhat::Query { .. } | HeldWhat::Impossible { why: Impossible::FunctionCall } => {
                 put_query(&mut self.to_upstream, REFUSED_SQL);
                 self.pending.push_back(Pending::RefusedQuery(error));
             }
-            _ => self.fail_segment_with(error),
+            HeldWhat::Parse { .. }
+            | HeldWhat::Bind { .. }
+            | HeldWhat::Execute { .. }
+            | HeldWhat::Impossible {
+                why:
+                    Impossible::UnknownStatement
+                    | Impossible::UnknownPortal
+                    | Impossible::Name
+                    | Impossible::ReadingOpen,
+            } => self.fail_segment_with(error),
         }
     }
 

@@ -583,24 +583,6 @@ fn no_text_is_read_between_a_change_of_reading_and_the_sync() {
 }
 
 #[test]
-fn a_query_refused_for_an_open_reading_is_answered_like_a_query() {
-    check(
-        expect![[r#"
-            upstream: P(set client_encoding) B E H Q(grille: refused) S
-            client: 1 2 C E(ReadingOpen) ZI ZI
-            ended: 1 Completed 0"#]],
-        |play| {
-            let set = [parse("", "set client_encoding"), bind("", ""), execute("")].concat();
-            play.client_sends(&[set, query("select")].concat());
-            play.upstream_sends(&[empty(b'1'), empty(b'2'), complete()].concat());
-            play.upstream_sends(&[error("syntax error"), ready('I')].concat());
-            play.client_sends(&sync());
-            play.upstream_sends(&ready('I'));
-        },
-    );
-}
-
-#[test]
 fn a_text_read_after_a_function_changed_the_reading_ends_the_session() {
     let mut play = Play::new(usize::MAX);
     let one = [parse("", "select"), bind("", ""), execute("")].concat();
