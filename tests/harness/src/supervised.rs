@@ -181,8 +181,9 @@ mod tests {
     use super::*;
 
     fn start(script: &str, folder: &Path) -> Supervised {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
+        // A signal that is ignored when a shell starts cannot be trapped in it, and whoever runs the tests may ignore SIGHUP.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", "sh", "-c", script]);
         Supervised::start(&command, "test", folder, Signal::Terminate).expect("a shell starts")
     }
 
