@@ -55,7 +55,7 @@ pub enum Event {
 }
 
 /// See [`Event::SessionOpened`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionOpened {
     /// The session's id.
     pub session: String,

@@ -24,5 +24,5 @@ pub use finding::{EvidenceClass, Finding, Gate, Label, Support};
 pub use ids::{CorrelationId, ExchangeId, GenerationId, PluginId, RoleName, SessionId, UpstreamName};
 pub use permit::{Clearance, Permit};
 pub use principal::{Principal, PrincipalKind};
-pub use role::{ColumnPattern, Role};
+pub use role::{ColumnPattern, FunctionPattern, Privilege, Role, RowShaping, TokenUse, VectorAccess};
 pub use treatment::Treatment;
