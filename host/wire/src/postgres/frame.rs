@@ -104,6 +104,11 @@ impl<'b> Body<'b> {
         }
     }
 
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Nothing may be left.
     pub(crate) fn end(&self) -> Result<(), Violation> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.short()) }

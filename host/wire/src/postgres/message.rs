@@ -32,6 +32,10 @@ pub(crate) mod backend {
     pub(crate) const BIND_COMPLETE: u8 = b'2';
     pub(crate) const CLOSE_COMPLETE: u8 = b'3';
     pub(crate) const COMMAND_COMPLETE: u8 = b'C';
+    pub(crate) const COPY_DATA: u8 = b'd';
+    pub(crate) const COPY_DONE: u8 = b'c';
+    pub(crate) const COPY_IN_RESPONSE: u8 = b'G';
+    pub(crate) const COPY_OUT_RESPONSE: u8 = b'H';
     pub(crate) const DATA_ROW: u8 = b'D';
     pub(crate) const EMPTY_QUERY_RESPONSE: u8 = b'I';
     pub(crate) const ERROR_RESPONSE: u8 = b'E';
@@ -106,7 +110,7 @@ impl<'m> Bind<'m> {
 }
 
 impl Format {
-    fn decode(body: &mut Body<'_>) -> Result<Self, Violation> {
+    pub(crate) fn decode(body: &mut Body<'_>) -> Result<Self, Violation> {
         let tag = body.tag();
         match body.i16()? {
             0 => Ok(Self::Text),
@@ -183,6 +187,40 @@ fn decode_field(body: &mut Body<'_>) -> Result<Field, Violation> {
     let typmod = body.i32()?;
     let format = Format::decode(body)?;
     Ok(Field { name, table_oid, attribute, type_oid, typmod, format })
+}
+
+/// CopyInResponse or CopyOutResponse: how the data is written as a whole, and how many columns it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CopyResponse {
+    pub(crate) format: Format,
+    pub(crate) columns: usize,
+}
+
+impl CopyResponse {
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, Violation> {
+        let mut body = Body::of(message);
+        let malformed = Violation::Malformed { tag: message[0] };
+        let format = match body.u8()? {
+            0 => Format::Text,
+            1 => Format::Binary,
+            _ => return Err(malformed),
+        };
+        let columns = body.count()?;
+        for _ in 0..columns {
+            // The format of each column: that of the whole, so far.
+            if Format::decode(&mut body)? != format {
+                return Err(malformed);
+            }
+        }
+        body.end()?;
+        if columns > COLUMNS_MAX { Err(malformed) } else { Ok(Self { format, columns }) }
+    }
+}
+
+/// How many rows a CommandComplete speaks of; none for a command that has no such count.
+pub(crate) fn rows_of_tag(message: &[u8]) -> Option<u64> {
+    let tag = Body::of(message).string().ok()?;
+    std::str::from_utf8(tag).ok()?.rsplit(' ').next()?.parse().ok()
 }
 
 /// Calls `each` with the cells of one DataRow, in order.
@@ -333,6 +371,11 @@ pub fn put_notification(out: &mut BytesMut, notification: &Notification<'_>, pay
         put_string(out, notification.channel);
         put_string(out, payload);
     });
+}
+
+/// Writes a CopyFail that says why.
+pub(crate) fn put_copy_fail(out: &mut BytesMut, why: &str) {
+    put(out, frontend::COPY_FAIL, |out| put_string(out, why.as_bytes()));
 }
 
 /// Writes a Terminate.

@@ -1,24 +1,33 @@
 //! PostgreSQL's frontend/backend protocol, version 3, without sockets.
 //!
-//! `startup` decodes what comes before a session, `relay` is the session: bytes in from both sides, bytes out to both
-//! sides, and in between requests to judge and results to inspect. `message` decodes the few messages that are looked
-//! into, `frame` walks headers, `names` knows what prepared statements and portals stand for.
+//! `startup` and `oauthbearer` decode what comes before a session, `relay` is the session: bytes in from both sides, bytes
+//! out to both sides, and in between requests to judge and results to inspect. `message` decodes the few messages that are
+//! looked into, `frame` walks headers, `names` knows what prepared statements and portals stand for, `copy` takes the rows of a COPY
+//! apart; `substitution` writes messages anew with tokens turned back.
 //!
 //! Architecture invariant: no message whose tag is not handled by name is ever forwarded, in either direction.
 
+mod copy;
 mod frame;
 mod message;
 mod names;
+mod oauthbearer;
 mod relay;
 mod startup;
 mod statement;
+mod substitution;
 
 pub mod value;
 
+pub use copy::{CopyReader, Part as CopyPart};
 pub use frame::HEADER_BYTES;
 pub use message::{
     COLUMNS_MAX, Field, Notification, RowWriter, Severity, messages, notification, put_error,
     put_notification, put_query, put_report, put_row, report_fields, walk_row,
+};
+pub use oauthbearer::{
+    BEARER_OVERHEAD_BYTES_MAX, BearerError, BearerRequest, put_bearer_refusal, put_bearer_request,
+    take_bearer_farewell, take_bearer_request,
 };
 pub use relay::{
     Ended, Impossible, Limits, PENDING_MAX, Relay, Request, Response, Rows, Run, Traffic, TransactionStatus,
@@ -29,6 +38,7 @@ pub use startup::{
     put_negotiate_protocol_version, put_parameter_status, put_ready_for_query, take_password,
 };
 pub use statement::Statement;
+pub use substitution::{Parameter, Replacement, plain_literal, with_literals};
 pub use value::Format;
 
 /// The peer broke the protocol, or a limit of ours. The session ends.

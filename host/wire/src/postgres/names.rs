@@ -40,8 +40,7 @@ pub(crate) struct Prepared {
 
 impl Weigh for Prepared {
     fn weight(&self) -> usize {
-        // What was understood takes a few times the text.
-        512 + 4 * self.statement.text.len()
+        self.statement.weight()
     }
 }
 
@@ -339,8 +338,7 @@ mod tests {
     fn what_names_take_is_limited_and_given_back() {
         let mut names: Names<Prepared> = Names::new();
         let text = bytes::Bytes::from(vec![b'x'; 1 << 20]);
-        let prepared =
-            || Arc::new(Prepared { statement: Arc::new(Statement { text: text.clone(), actions: vec![] }) });
+        let prepared = || Arc::new(Prepared { statement: Arc::new(Statement::new(text.clone(), vec![])) });
         let mut count = 0;
         while names.change(format!("s{count}").as_bytes(), Some(prepared()), op(1, count)).is_ok() {
             count += 1;

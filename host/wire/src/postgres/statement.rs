@@ -1,8 +1,12 @@
 //! A statement as the session remembers it: text and actions, shared by everything that refers to it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use grille_core::Action;
 use grille_core::action::feature;
+
+use crate::sql::CopyStream;
 
 /// One message's worth of SQL, understood. Prepared statements and portals point to it.
 #[derive(Debug)]
@@ -11,9 +15,64 @@ pub struct Statement {
     pub text: Bytes,
     /// One for each statement of the text; none for an empty query.
     pub actions: Vec<Action>,
+    /// The text in UTF-8, where [`Statement::text`] is not.
+    pub decoded: Option<Box<str>>,
+    /// For what SQL's PREPARE or DECLARE put under a name: the message it stood in, and which of its statements it is in.
+    pub inner_of: Option<(Arc<Statement>, usize)>,
+    /// Which of the statements copy over the connection, by place; shorter where none of the rest does.
+    pub copies: Vec<Option<CopyStream>>,
 }
 
 impl Statement {
+    /// A message's statements.
+    pub fn new(text: Bytes, actions: Vec<Action>) -> Self {
+        Self { text, actions, decoded: None, inner_of: None, copies: Vec::new() }
+    }
+
+    /// The same with what its copies over the connection say.
+    pub fn with_copies(self, copies: Vec<Option<CopyStream>>) -> Self {
+        Self { copies, ..self }
+    }
+
+    /// What the statement at `index` copies over the connection; none where it does not.
+    pub fn copy(&self, index: usize) -> Option<&CopyStream> {
+        self.copies.get(index)?.as_ref()
+    }
+
+    /// Whether the client may have to send data before it ends.
+    pub fn copies_in(&self) -> bool {
+        self.copies.contains(&Some(CopyStream::In))
+    }
+
+    /// What the statement at `index` of `outer` puts under a name; none where it is no PREPARE or DECLARE.
+    pub fn inner(outer: &Arc<Self>, index: usize) -> Option<Self> {
+        let inner = outer.actions.get(index)?.inner.as_deref()?;
+        let inner_of = Some((Arc::clone(outer), index));
+        Some(Self { inner_of, ..Self::new(Bytes::new(), vec![inner.clone()]) })
+    }
+
+    /// The text in UTF-8; none where it is not known in UTF-8, and for the statement of another, see
+    /// [`Statement::inner_of`].
+    pub fn sql(&self) -> Option<&str> {
+        match (&self.decoded, &self.inner_of) {
+            (_, Some(_)) => None,
+            (Some(decoded), None) => Some(decoded),
+            (None, None) => std::str::from_utf8(&self.text).ok(),
+        }
+    }
+
+    /// Bytes that it takes, roughly: what was understood takes a few times the text.
+    pub fn weight(&self) -> usize {
+        let outer = self.inner_of.as_ref().map_or(0, |(outer, _)| outer.text.len());
+        512 + 4 * (self.text.len() + outer)
+    }
+
+    /// Whether it does nothing but end a transaction, or go back to a savepoint in it. COMMIT PREPARED is about another one.
+    pub fn ends_transaction(&self) -> bool {
+        let ends = |action: &Action| action.kind == "commit" || action.kind == "rollback";
+        !self.actions.is_empty() && self.actions.iter().all(ends)
+    }
+
     /// Whether it changes what later statements mean: names, settings. Nothing behind it is judged before it has ended.
     pub fn is_stateful(&self) -> bool {
         self.actions.iter().any(|action| {

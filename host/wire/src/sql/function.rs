@@ -110,6 +110,12 @@ const TAKE_ROW: [&str; 23] = [
     "to_jsonb",
 ];
 
+/// Whether it shows the text of the statement that runs, in which literals may stand that the client did not write: tokens
+/// turned back.
+pub(crate) fn shows_statement(name: &str) -> bool {
+    name == "current_query"
+}
+
 /// What is known of a function of this name.
 pub(crate) fn special(name: &str) -> Option<Special> {
     match name {

@@ -4,16 +4,21 @@
 //! [`analyze`] parses a message once. Of each statement, `command` says by an exhaustive list what kind it is and what it
 //! does as a whole; `walk` goes through every field of its tree and gathers what is mentioned anywhere: relations,
 //! functions, columns, writes in CTEs. What the list does not know is refused. [`TextEncoding`] turns a client's bytes
-//! into the text that is analysed.
+//! into the text that is analysed. [`copies`] reads the options of a COPY over the connection.
 //!
 //! No catalogue, no name resolution and no value here: names are reported as the statement writes them. Two consequences
 //! for callers: a view or a function hides what it does, and `search_path` decides what an unqualified name means.
 
 mod command;
+mod copy;
 mod encoding;
 mod function;
+pub mod lineage;
 mod name;
 mod parse;
+mod privilege;
+pub mod schema;
+mod setting;
 mod text;
 mod walk;
 
@@ -28,8 +33,11 @@ use command::{Command, Inner};
 use text::Tokens;
 use walk::Mentions;
 
+pub use copy::{CopyFormat, CopyLayout, CopyStream, CsvLayout, TextLayout, UnreadableCopy, copies};
 pub use encoding::{EncodingError, TextEncoding};
 pub use parse::{STACK_BYTES, declare_large_stack};
+pub use privilege::{privilege_to_call, privilege_to_read};
+pub use setting::is_harmless_setting;
 
 /// Most bytes of SQL that are analysed in one message.
 pub const SQL_BYTES_MAX: usize = 1 << 20;

@@ -90,13 +90,25 @@ fn error_offset(sql: &str, message: &str) -> Option<usize> {
     }
     let (_, quoted) = message.split_once(" at or near \"")?;
     let token = quoted.strip_suffix('"').filter(|token| !token.is_empty())?;
-    let places: Vec<usize> = sql.match_indices(token).map(|(at, _)| at).collect();
+    let places = places_of(sql, token);
     match places[..] {
         [] => None,
         [only] => Some(only),
         [..] if sql.len() > POSITION_BYTES_MAX => None,
         [..] => first_to_fail(sql, message, token, &places),
     }
+}
+
+/// Where the token stands by itself.
+fn places_of(sql: &str, token: &str) -> Vec<usize> {
+    let is_whole = |at: usize| !parts_word(sql, at) && !parts_word(sql, at + token.len());
+    sql.match_indices(token).map(|(at, _)| at).filter(|&at| is_whole(at)).collect()
+}
+
+/// Whether a word goes on across the offset: what stands at one side of it is no token by itself, as `NUL` in `NULL`.
+fn parts_word(sql: &str, at: usize) -> bool {
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii();
+    sql[..at].chars().next_back().is_some_and(in_word) && sql[at..].chars().next().is_some_and(in_word)
 }
 
 /// The parser reads from left to right and stops at the first error. So a text cut before the error gives another message,
@@ -137,6 +149,12 @@ mod tests {
         check("SELECT 1; FROM; SELECT", "          ^", r#"syntax error at or near "FROM""#);
         check("SELECT $tag$ x", "       ^", r#"unterminated dollar-quoted string at or near "$tag$ x""#);
         check("/* SELECT", "^", r#"unterminated /* comment at or near "/* SELECT""#);
+        check(
+            "CREATE TABLE t (a int NOT NULL, b int NOT NUL)",
+            "                                          ^",
+            r#"syntax error at or near "NUL""#,
+        );
+        check("SELECT 1abc", "       ^", r#"trailing junk after numeric literal at or near "1abc""#);
         check("SELECT \"\"", "       ^", r#"zero-length delimited identifier at or near """""#);
     }
 

@@ -421,7 +421,7 @@ fn statements_inside_statements() {
             EXPLAIN (ANALYZE, ANALYZE false) DELETE FROM t WHERE a
                 explain [read delete] delete:t(relation)  !explain-analyze  .a <delete [delete] delete:t(relation)  .a>
             EXPLAIN (GENERIC_PLAN) SELECT set_config('a', 'b', false), pg_read_file($1)
-                explain [read] call:set_config(function) call:pg_read_file(function)  !dangerous-function !set-config <select [read session] call:set_config(function) call:pg_read_file(function)  !dangerous-function !set-config>
+                explain [read] call:set_config(function) set:*(setting) call:pg_read_file(function)  !dangerous-function !set-config <select [read session] call:set_config(function) set:*(setting) call:pg_read_file(function)  !dangerous-function !set-config>
             EXPLAIN WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d
                 explain [read] read:t(relation)  .* <select [read delete] delete:t(relation)  !cte-write !no-where  .*>
             EXPLAIN EXECUTE p(1)
@@ -510,6 +510,7 @@ fn session_and_upkeep() {
             "DISCARD PLANS",
             "SELECT set_config('role', 'admin', false)",
             "SELECT pg_catalog.set_config('a', 'b', true)",
+            "SELECT set_config('Search_Path', 'b', true), set_config($1, 'work_mem', true)",
             "UPDATE pg_settings SET setting = 'b' WHERE name = 'a'",
             "WITH s AS (UPDATE pg_catalog.pg_settings SET setting = 'b' WHERE name = 'a') SELECT 1",
             "SELECT setting FROM pg_settings",
@@ -603,9 +604,11 @@ fn session_and_upkeep() {
             DISCARD PLANS
                 discard [session]
             SELECT set_config('role', 'admin', false)
-                select [read session] call:set_config(function)  !set-config
+                select [read session] call:set_config(function) set:*(setting)  !set-config
             SELECT pg_catalog.set_config('a', 'b', true)
-                select [read session] call:pg_catalog.set_config(function)  !set-config
+                select [read session] call:pg_catalog.set_config(function) set:*(setting)  !set-config
+            SELECT set_config('Search_Path', 'b', true), set_config($1, 'work_mem', true)
+                select [read session] call:set_config(function) set:search_path(setting) set:*(setting)  !set-config
             UPDATE pg_settings SET setting = 'b' WHERE name = 'a'
                 update [update session] update:pg_settings(relation)  !set-config  .name .setting
             WITH s AS (UPDATE pg_catalog.pg_settings SET setting = 'b' WHERE name = 'a') SELECT 1

@@ -16,12 +16,18 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{CmdType, DropBehavior, OnConflictAction};
 use serde::Serialize;
 
-use super::{AnalyzeError, function, name};
+use super::{AnalyzeError, function, name, setting};
 use role::Role;
 use scope::{Relation, Scope};
 
 /// Deepest nesting that is walked, in nodes. The decoder's own limit is lower; this one holds should that change.
 const DEPTH_MAX: usize = 256;
+
+/// Longest name of a setting that is looked at in a call.
+const SETTING_BYTES_MAX: usize = 64;
+
+/// What a call sets that does not plainly say so.
+const ANY_SETTING: &str = "*";
 
 /// Names of a whole row that no FROM introduces: in RETURNING, in ON CONFLICT and in rules.
 const ROW_NAMES: [&str; 3] = ["excluded", "new", "old"];
@@ -69,6 +75,9 @@ struct Frame {
     references: usize,
     /// The node has a WHERE that refers to nothing.
     constant_where: bool,
+    /// Of a function call: how many arguments have begun, and the first where it names a known setting.
+    arguments: usize,
+    first_argument: Option<String>,
 }
 
 impl Frame {
@@ -90,6 +99,8 @@ struct Walk {
     relations: Vec<Relation>,
     /// With their places in the text.
     functions: Vec<(i32, String)>,
+    /// Settings that calls name, with the calls' places.
+    settings: Vec<(i32, String)>,
     /// References to columns, cursors and relations so far.
     references: usize,
     /// Last names of column references.
@@ -114,10 +125,11 @@ impl Walk {
         if self.frames.len() == DEPTH_MAX {
             return Err(visit::TooDeep);
         }
-        if let Some(parent) = self.frames.last_mut()
-            && parent.filled.last() != Some(&parent.field)
-        {
-            parent.filled.push(parent.field);
+        if let Some(parent) = self.frames.last_mut() {
+            if parent.filled.last() != Some(&parent.field) {
+                parent.filled.push(parent.field);
+            }
+            parent.arguments += usize::from(parent.kind == "FuncCall" && parent.field == "args");
         }
         match (kind, self.scopes.last_mut()) {
             ("CommonTableExpr", Some(scope)) => scope.begin_cte(),
@@ -146,8 +158,24 @@ impl Walk {
     fn string(&mut self, string: &str) {
         // Literals are of no interest, and can be long.
         let literal = self.frames.iter().rev().take(2).any(|frame| frame.kind == "AConst");
+        if literal {
+            self.first_argument(string);
+        }
         if let (Some(frame), false, false) = (self.frames.last_mut(), literal, string.is_empty()) {
             frame.strings.push((frame.field, string.to_owned()));
+        }
+    }
+
+    /// The first argument of `set_config` says which setting it is about. Only names that are known are taken: a literal may
+    /// be anything.
+    fn first_argument(&mut self, string: &str) {
+        if let [.., call, constant, _] = &mut self.frames[..]
+            && (call.kind, call.field, call.arguments) == ("FuncCall", "args", 1)
+            && constant.kind == "AConst"
+            && string.len() <= SETTING_BYTES_MAX
+        {
+            call.first_argument =
+                Some(string.to_lowercase()).filter(|name| setting::is_harmless_setting(name));
         }
     }
 
@@ -188,8 +216,11 @@ impl Walk {
             "ColumnRef" => self.leave_column(&frame),
             "AIndirection" => self.leave_indirection(&frame),
             "CurrentOfExpr" => self.references += 1,
-            "FuncCall" => self.call(frame.location, frame.list("funcname").collect()),
-            "RangeTableSample" => self.call(frame.location, frame.list("method").collect()),
+            "FuncCall" => {
+                let setting = frame.first_argument.as_deref().unwrap_or(ANY_SETTING);
+                self.call(frame.location, frame.list("funcname").collect(), setting);
+            }
+            "RangeTableSample" => self.call(frame.location, frame.list("method").collect(), ANY_SETTING),
             "CommonTableExpr" => self.leave_cte(&frame),
             "LockingClause" => self.leave_lock(&frame),
             "IntoClause" => self.leave_into(),
@@ -213,7 +244,10 @@ impl Walk {
         let functions = self.functions.into_iter().map(|(location, name)| {
             (location, Object { kind: ObjectKind::Function, name, access: Access::Call })
         });
-        let mut objects: Vec<_> = relations.chain(functions).collect();
+        let settings = self.settings.into_iter().map(|(location, name)| {
+            (location, Object { kind: ObjectKind::Setting, name, access: Access::Set })
+        });
+        let mut objects: Vec<_> = relations.chain(functions).chain(settings).collect();
         objects.sort_by_key(|(location, _)| *location);
         Mentions {
             effects: self.effects,
@@ -356,16 +390,18 @@ impl Walk {
             self.columns.push("*".to_owned());
         }
         if function::special(name).is_some() {
-            self.call(location, vec![name]);
+            self.call(location, vec![name], ANY_SETTING);
         }
     }
 
-    fn call(&mut self, location: i32, parts: Vec<&str>) {
+    /// `setting` is what a `set_config` would set.
+    fn call(&mut self, location: i32, parts: Vec<&str>, setting: &str) {
         match parts.last().and_then(|name| function::special(name)) {
             Some(function::Special::Dangerous) => self.features.push(feature::DANGEROUS_FUNCTION),
             Some(function::Special::SetConfig) => {
                 self.features.push(feature::SET_CONFIG);
                 self.effects |= Effect::SESSION;
+                self.settings.push((location, setting.to_owned()));
             }
             Some(function::Special::Notify) => self.effects |= Effect::NOTIFY,
             Some(function::Special::AdvisoryLock) => self.effects |= Effect::LOCK,

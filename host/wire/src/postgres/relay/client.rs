@@ -1,5 +1,6 @@
 //! The client's half: what it asks, and what of that reaches the upstream.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -11,13 +12,13 @@ use super::super::message::{
     put_error, put_flush, put_parse, put_query, put_terminate,
 };
 use super::super::names::{Lookup, Op, Portal, Prepared, is_plain};
+use super::super::substitution::{self, Parameter};
 use super::super::{Statement, Violation};
+use super::copying::{Fate, Rest};
 use super::pending::{Origin, Pending, Running};
-use super::{Impossible, PENDING_MAX, Relay, Request, Rows, Run};
-
-/// Longest message of the kinds that carry only names: identifiers have 63 bytes (`NAMEDATALEN`), but nothing stops a
-/// driver from making longer statement names.
-const NAMED_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+use super::{
+    BARE_MESSAGE_BYTES, Impossible, NAMED_MESSAGE_BYTES_MAX, PENDING_MAX, Relay, Request, Rows, Run,
+};
 
 /// A statement that no version of PostgreSQL can parse. It reaches the upstream in place of a refused one, so the
 /// server's log shows where Grille stepped in.
@@ -38,7 +39,16 @@ enum HeldWhat {
     Parse { name: Bytes, sql: Bytes },
     Bind { portal: Arc<Portal> },
     Execute { portal: Arc<Portal> },
-    Impossible { why: Impossible },
+    Impossible { why: Impossible, place: Place },
+}
+
+/// How the server answers a message, and so how a refusal of it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// With a ReadyForQuery of its own.
+    Alone,
+    /// As a step of a segment, which fails with it.
+    InSegment,
 }
 
 impl Held {
@@ -50,7 +60,7 @@ impl Held {
             HeldWhat::Execute { portal } => {
                 Request::Execute { statement: Arc::clone(&portal.prepared.statement) }
             }
-            HeldWhat::Impossible { why } => Request::Impossible(*why),
+            HeldWhat::Impossible { why, .. } => Request::Impossible(*why),
         }
     }
 }
@@ -66,7 +76,11 @@ enum Taken {
 }
 
 /// A name that the server would read as another.
-const NOT_PLAIN: Taken = Taken::Hold(HeldWhat::Impossible { why: Impossible::Name });
+const NOT_PLAIN: Taken = impossible(Impossible::Name, Place::InSegment);
+
+const fn impossible(why: Impossible, place: Place) -> Taken {
+    Taken::Hold(HeldWhat::Impossible { why, place })
+}
 
 impl Relay {
     /// The next thing to judge, or none until more bytes have come from either side.
@@ -75,6 +89,15 @@ impl Relay {
     /// When the client breaks the protocol: the session must end.
     pub fn next_request(&mut self) -> Result<Option<Request>, Violation> {
         loop {
+            if self.client_rest.bytes > 0 && !self.move_client_rest() {
+                return Ok(None);
+            }
+            if self.copies_in() {
+                if !self.take_copy_message()? {
+                    return Ok(None);
+                }
+                continue;
+            }
             if self.must_wait() {
                 return Ok(None);
             }
@@ -82,6 +105,11 @@ impl Relay {
                 return Ok(Some(held.request()));
             }
             let Some(header) = frame::header(&self.client)? else { return Ok(None) };
+            if header.tag == frontend::COPY_DATA {
+                // Outside a COPY the server ignores it: a client may still be sending when its COPY has failed.
+                self.client_rest = Rest { bytes: header.total, fate: Fate::Drop };
+                continue;
+            }
             self.check_client_length(header)?;
             if self.client.len() < header.total || self.terminated {
                 return Ok(None);
@@ -91,6 +119,8 @@ impl Relay {
             match self.take_client_message(&message)? {
                 Taken::Done => {}
                 Taken::Hold(what) => self.held = Some(Held { message, what }),
+                // What it waits for is an answer, and none will come.
+                Taken::Wait if self.is_idle() => return Err(Violation::Unexpected { tag: header.tag }),
                 Taken::Wait => {
                     self.unread(message);
                     self.wait_until_idle();
@@ -109,12 +139,63 @@ impl Relay {
         }
     }
 
+    /// The parameters of the Bind at hand, in order; none of another request.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn parameters(&self) -> Result<Vec<Parameter<'_>>, Violation> {
+        match &self.held {
+            Some(Held { message, what: HeldWhat::Bind { .. } }) => substitution::parameters(message),
+            Some(_) | None => Ok(Vec::new()),
+        }
+    }
+
+    /// The types that the Parse at hand declares for parameters, in order; none of another request.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn parameter_types(&self) -> Result<Vec<u32>, Violation> {
+        match &self.held {
+            Some(Held { message, what: HeldWhat::Parse { .. } }) => substitution::parameter_types(message),
+            Some(_) | None => Ok(Vec::new()),
+        }
+    }
+
+    /// Gives parameters of the Bind at hand other values, by their number from 1.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn substitute_parameters(&mut self, values: &BTreeMap<u16, Vec<u8>>) -> Result<(), Violation> {
+        let Some(Held { message, what: HeldWhat::Bind { .. } }) = &mut self.held else { return Ok(()) };
+        let mut out = BytesMut::with_capacity(message.len());
+        substitution::put_bind(&mut out, message, values)?;
+        *message = out.freeze();
+        Ok(())
+    }
+
+    /// Gives the Query or Parse at hand another text for the upstream. What it was judged by, and what is remembered of it,
+    /// stays what the client sent: the two may differ in what literals say and in nothing else.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn substitute_text(&mut self, sql: &[u8]) -> Result<(), Violation> {
+        let Some(Held { message, what: HeldWhat::Query { .. } | HeldWhat::Parse { .. } }) = &mut self.held
+        else {
+            return Ok(());
+        };
+        let mut out = BytesMut::with_capacity(message.len());
+        substitution::put_text(&mut out, message, sql)?;
+        *message = out.freeze();
+        Ok(())
+    }
+
     /// Runs the Query or Execute at hand.
     pub fn permit(&mut self, _permit: Permit, run: Run) {
         let Some(held) = self.held.take() else { return };
         let changes_reading = run.statement.changes_reading();
-        // A capped one may have to fail what it is in, so nothing behind it may have been sent.
-        let alone = run.statement.is_stateful() || run.row_cap.is_some();
+        // A capped one may have to fail what it is in, so nothing behind it may have been sent. What comes behind a COPY
+        // FROM is data or not, which the server has to say.
+        let alone = run.statement.is_stateful() || run.row_cap.is_some() || run.statement.copies_in();
         match held.what {
             HeldWhat::Query { .. } => {
                 self.to_upstream.extend_from_slice(&held.message);
@@ -172,20 +253,14 @@ impl Relay {
         put_error(&mut error, Severity::Error, message);
         let error = error.freeze();
         match held.what {
-            HeldWhat::Query { .. } | HeldWhat::Impossible { why: Impossible::FunctionCall } => {
+            HeldWhat::Query { .. } | HeldWhat::Impossible { place: Place::Alone, .. } => {
                 put_query(&mut self.to_upstream, REFUSED_SQL);
                 self.pending.push_back(Pending::RefusedQuery(error));
             }
             HeldWhat::Parse { .. }
             | HeldWhat::Bind { .. }
             | HeldWhat::Execute { .. }
-            | HeldWhat::Impossible {
-                why:
-                    Impossible::UnknownStatement
-                    | Impossible::UnknownPortal
-                    | Impossible::Name
-                    | Impossible::ReadingOpen,
-            } => self.fail_segment_with(error),
+            | HeldWhat::Impossible { place: Place::InSegment, .. } => self.fail_segment_with(error),
         }
     }
 
@@ -205,7 +280,10 @@ impl Relay {
 
     /// Tells the upstream that the session is over, after what it was already sent.
     pub fn say_goodbye(&mut self) {
-        put_terminate(&mut self.to_upstream);
+        // Within a message it would be read as a part of it; the server notices the end all the same.
+        if !self.is_mid_client_message() {
+            put_terminate(&mut self.to_upstream);
+        }
         self.terminated = true;
     }
 
@@ -230,9 +308,12 @@ impl Relay {
             frontend::QUERY | frontend::PARSE | frontend::BIND | frontend::FUNCTION_CALL => {
                 self.limits.message_bytes_max
             }
-            frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => self.limits.message_bytes_max,
-            frontend::CLOSE | frontend::DESCRIBE | frontend::EXECUTE => NAMED_MESSAGE_BYTES_MAX,
-            frontend::FLUSH | frontend::SYNC | frontend::TERMINATE => frame::HEADER_BYTES,
+            frontend::CLOSE | frontend::DESCRIBE | frontend::EXECUTE | frontend::COPY_FAIL => {
+                NAMED_MESSAGE_BYTES_MAX
+            }
+            frontend::FLUSH | frontend::SYNC | frontend::TERMINATE | frontend::COPY_DONE => {
+                BARE_MESSAGE_BYTES
+            }
             tag => return Err(Violation::Unexpected { tag }),
         };
         if header.total > limit {
@@ -247,8 +328,11 @@ impl Relay {
             return Ok(Taken::Done);
         }
         match tag {
-            frontend::QUERY | frontend::PARSE if self.reading_open_in == Some(self.segment) => {
-                Ok(Taken::Hold(HeldWhat::Impossible { why: Impossible::ReadingOpen }))
+            frontend::QUERY if self.reading_open_in == Some(self.segment) => {
+                Ok(impossible(Impossible::ReadingOpen, Place::Alone))
+            }
+            frontend::PARSE if self.reading_open_in == Some(self.segment) => {
+                Ok(impossible(Impossible::ReadingOpen, Place::InSegment))
             }
             frontend::QUERY => {
                 let sql = message.slice_ref(decode_query(message)?);
@@ -259,9 +343,7 @@ impl Relay {
             frontend::EXECUTE => self.take_execute(message),
             frontend::DESCRIBE => self.take_describe(message),
             frontend::CLOSE => self.take_close(message),
-            frontend::FUNCTION_CALL => {
-                Ok(Taken::Hold(HeldWhat::Impossible { why: Impossible::FunctionCall }))
-            }
+            frontend::FUNCTION_CALL => Ok(impossible(Impossible::FunctionCall, Place::Alone)),
             frontend::SYNC => {
                 self.client_skips = false;
                 self.segment += 1;
@@ -276,8 +358,8 @@ impl Relay {
                 self.terminated = true;
                 Ok(Taken::Done)
             }
-            // Outside a COPY the server ignores these: a client may still be sending them when its COPY has failed.
-            frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => Ok(Taken::Done),
+            // As data outside a COPY.
+            frontend::COPY_DONE | frontend::COPY_FAIL => Ok(Taken::Done),
             tag => Err(Violation::Unexpected { tag }),
         }
     }
@@ -303,7 +385,7 @@ impl Relay {
         }
         Ok(match self.statements.lookup(bind.statement, self.segment) {
             Lookup::Unsettled => Taken::Wait,
-            Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownStatement }),
+            Lookup::Missing => impossible(Impossible::UnknownStatement, Place::InSegment),
             Lookup::Found(prepared) => {
                 Taken::Hold(HeldWhat::Bind { portal: Arc::new(Portal::new(bind.portal, prepared)) })
             }
@@ -317,7 +399,7 @@ impl Relay {
         }
         Ok(match self.portals.lookup(name, self.segment) {
             Lookup::Unsettled => Taken::Wait,
-            Lookup::Missing => Taken::Hold(HeldWhat::Impossible { why: Impossible::UnknownPortal }),
+            Lookup::Missing => impossible(Impossible::UnknownPortal, Place::InSegment),
             Lookup::Found(portal) => Taken::Hold(HeldWhat::Execute { portal }),
         })
     }

@@ -14,10 +14,14 @@
 //! what the server skips after an error are the server's own doing, and a refused step fails the transaction it is in.
 //!
 //! Architecture invariant: bytes from the client reach `to_upstream` only in `client.rs`, and there a Query or Execute
-//! only in [`Relay::permit`], a Parse or Bind only in [`Relay::clear`].
+//! only in [`Relay::permit`], a Parse or Bind only in [`Relay::clear`]; and in `copy.rs`, while a permitted COPY waits for
+//! data, as data.
 
 mod client;
+mod copy;
+mod copying;
 mod pending;
+mod step;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -31,7 +35,9 @@ use grille_core::ExchangeId;
 use super::message::Field;
 use super::names::{Names, Portal, Prepared};
 use super::statement::Statement;
+use super::value::Format;
 use client::Held;
+use copying::{Handed, Rest};
 use pending::Pending;
 
 pub use pending::{Ended, TransactionStatus};
@@ -42,6 +48,13 @@ pub const PENDING_MAX: usize = 8192;
 
 /// Most bytes taken from the client ahead of what can be worked on.
 const CLIENT_BYTES_AHEAD_MAX: usize = 256 * 1024;
+
+/// Longest message of the kinds that carry only names: identifiers have 63 bytes (`NAMEDATALEN`), but nothing stops a
+/// driver from making longer statement names.
+const NAMED_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Length of messages that carry nothing.
+const BARE_MESSAGE_BYTES: usize = super::frame::HEADER_BYTES;
 
 /// Largest buffer that is kept while the session is idle: there are four, and most statements fit.
 const IDLE_BYTES_MAX: usize = 1024;
@@ -116,7 +129,7 @@ pub struct Run {
 pub enum Rows {
     /// They pass as bytes.
     Pass,
-    /// They are handed out by [`Response::Rows`].
+    /// They are handed out by [`Response::Rows`] or [`Response::CopyRows`].
     Inspect,
 }
 
@@ -127,8 +140,22 @@ pub enum Response {
     Rows {
         /// Whose they are.
         exchange: ExchangeId,
+        /// Which of the message's statements has the result, from 0.
+        statement: usize,
         /// The result's columns.
         fields: Arc<[Field]>,
+    },
+    /// Rows of a COPY are at hand: [`Relay::head`] has them as DataRows. Answer with [`Relay::pass`] or, with as many
+    /// DataRows, [`Relay::replace`]; the client gets them as the COPY's data.
+    CopyRows {
+        /// Whose they are.
+        exchange: ExchangeId,
+        /// Which of the message's statements is the COPY, from 0.
+        statement: usize,
+        /// How many cells each has.
+        columns: usize,
+        /// How the cells are written.
+        format: Format,
     },
     /// An error, notice or notification is at hand ([`Relay::head`]): answer with [`Relay::pass`] or [`Relay::replace`].
     /// Only while reports are inspected.
@@ -166,6 +193,8 @@ pub struct Relay {
 
     // The client's half.
     client: BytesMut,
+    /// Of a message that is not held whole.
+    client_rest: Rest,
     held: Option<Held>,
     segment: u64,
     ops: u64,
@@ -186,10 +215,14 @@ pub struct Relay {
     walked: usize,
     /// How many bytes at the start of `upstream` the caller is looking at: `walked == 0` while it is not 0.
     head: usize,
+    /// Rows of a COPY that the caller is looking at: `head == 0` while there are any.
+    handed: Option<Handed>,
     /// Bytes of a passing message that have not arrived yet.
     passing: usize,
     /// Nothing is shown to the client until the next ReadyForQuery: an exchange was stopped.
     muted: bool,
+    /// The server has told the client why it ends the connection.
+    gave_up: bool,
     inspects_reports: bool,
     pending: VecDeque<Pending>,
     ended: VecDeque<Ended>,
@@ -216,6 +249,7 @@ impl Relay {
             to_upstream: BytesMut::new(),
             traffic: Traffic::default(),
             client: BytesMut::new(),
+            client_rest: Rest::NONE,
             held: None,
             segment: 0,
             ops: 0,
@@ -227,8 +261,10 @@ impl Relay {
             upstream: BytesMut::new(),
             walked: 0,
             head: 0,
+            handed: None,
             passing: 0,
             muted: false,
+            gave_up: false,
             inspects_reports: false,
             pending: VecDeque::new(),
             ended: VecDeque::new(),
@@ -272,6 +308,18 @@ impl Relay {
     /// Whether the client said goodbye.
     pub fn is_terminated(&self) -> bool {
         self.terminated
+    }
+
+    /// Whether nothing runs, and nothing has run since the last ReadyForQuery: no segment of the extended protocol is open,
+    /// and the server has told of the settings that changed, so that [`Relay::client_encoding`] is what it says.
+    pub fn is_settled(&self) -> bool {
+        !self.ran && self.is_idle()
+    }
+
+    /// Whether the client went in the middle of its data: the upstream waits for the rest of a message, and takes nothing
+    /// for a goodbye but the end of the connection.
+    pub fn is_cut_short(&self) -> bool {
+        self.terminated && self.is_mid_client_message()
     }
 
     /// Where the upstream's transaction stands, as of the last ReadyForQuery.
@@ -320,6 +368,9 @@ impl Relay {
     }
 
     fn has_whole_client_message(&self) -> bool {
+        if self.client_rest.bytes > 0 {
+            return !self.client.is_empty();
+        }
         super::frame::header(&self.client)
             .ok()
             .flatten()
@@ -329,6 +380,11 @@ impl Relay {
     /// Whether the client has been given a part of a message whose rest is yet to come.
     pub fn is_mid_message(&self) -> bool {
         self.passing > 0
+    }
+
+    /// Whether the server has told the client why it ends the connection: then nobody else has to.
+    pub fn upstream_gave_up(&self) -> bool {
+        self.gave_up
     }
 
     /// Gives back memory that an idle session does not need.

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use grille_core::ExchangeId;
 use grille_core::audit::Outcome;
 
-use super::super::message::Field;
+use super::super::message::{Field, rows_of_tag};
 use super::super::names::{Change, Portal, Prepared};
+use super::copying::Copying;
 use super::{Rows, Run};
+use crate::sql::CopyStream;
 
 /// One unanswered message.
 #[derive(Debug)]
@@ -54,11 +56,25 @@ pub(super) struct Running {
     pub(super) bytes: u64,
     pub(super) failed: Option<[u8; 5]>,
     pub(super) stopped: bool,
+    pub(super) copying: Copying,
+    /// A row came that is one more than allowed.
+    pub(super) over_cap: bool,
 }
 
 impl Running {
     pub(super) fn new(run: Run, rows_before: u64) -> Self {
-        Self { run, fields: None, completed: 0, rows_before, rows: 0, bytes: 0, failed: None, stopped: false }
+        Self {
+            run,
+            fields: None,
+            completed: 0,
+            rows_before,
+            rows: 0,
+            bytes: 0,
+            failed: None,
+            stopped: false,
+            copying: Copying::No,
+            over_cap: false,
+        }
     }
 
     pub(super) fn inspects(&self) -> bool {
@@ -68,6 +84,15 @@ impl Running {
     /// How many more rows it may return.
     pub(super) fn rows_left(&self) -> u64 {
         self.run.row_cap.map_or(u64::MAX, |cap| cap.saturating_sub(self.rows_before + self.rows))
+    }
+
+    /// The command is at its end. Rows that the server took, it counts itself.
+    pub(super) fn end_copy(&mut self, complete: &[u8]) {
+        let stream = self.run.statement.copy(self.completed);
+        if matches!(self.copying, Copying::Ended) && stream == Some(&CopyStream::In) {
+            self.rows += rows_of_tag(complete).unwrap_or(0);
+        }
+        self.copying = Copying::No;
     }
 
     pub(super) fn end(&self, outcome: Outcome) -> Ended {
@@ -85,9 +110,9 @@ pub struct Ended {
     pub outcome: Outcome,
     /// The server's SQLSTATE if it failed.
     pub state: Option<[u8; 5]>,
-    /// Rows the upstream returned.
+    /// Rows the upstream returned, or took from the client's COPY.
     pub rows: u64,
-    /// Bytes of those rows' messages.
+    /// Bytes of those rows' messages; of a COPY all of its data's.
     pub bytes: u64,
 }
 

@@ -8,6 +8,9 @@ use grille_core::{Action, Clearance, ClientMessage, Effect, ExchangeId, Permit, 
 use super::super::frame::put;
 use super::super::{Statement, Violation, messages};
 use super::*;
+use crate::sql::{CopyFormat, CopyLayout, CopyStream, CsvLayout, TextLayout};
+
+mod copy;
 
 /// A session in which a statement that starts with `deny` is refused, `set` is stateful and all else is allowed.
 struct Play {
@@ -42,6 +45,9 @@ fn understand(sql: &Bytes) -> Arc<Statement> {
     let text = std::str::from_utf8(sql).unwrap();
     let mut words = text.split(' ');
     let mut actions = vec![action(words.next().unwrap(), None)];
+    if text.contains(';') {
+        actions = text.split(';').map(|statement| action(statement, None)).collect();
+    }
     match text.split(' ').collect::<Vec<_>>()[..] {
         ["set", name] => actions[0].setting = Some(name.into()),
         ["declare", name] => {
@@ -54,7 +60,29 @@ fn understand(sql: &Bytes) -> Arc<Statement> {
         }
         _ => {}
     }
-    Arc::new(Statement { text: sql.clone(), actions })
+    let copies = text.split(';').map(copies).collect();
+    Arc::new(Statement::new(sql.clone(), actions).with_copies(copies))
+}
+
+/// What a statement copies over the connection.
+fn copies(statement: &str) -> Option<CopyStream> {
+    let out = |format| Some(CopyStream::Out(Ok(CopyLayout { format, encoding: None })));
+    match statement {
+        "copy in" => Some(CopyStream::In),
+        "copy out" => {
+            out(CopyFormat::Text(TextLayout { delimiter: b'|', null: "\\N".into(), has_header: false }))
+        }
+        "copy out with header" => out(CopyFormat::Csv(CsvLayout {
+            delimiter: b',',
+            quote: b'"',
+            escape: b'"',
+            null: "".into(),
+            has_header: true,
+            forces_quotes: false,
+        })),
+        "copy out in binary" => out(CopyFormat::Binary),
+        _ => None,
+    }
 }
 
 impl Play {
@@ -150,26 +178,29 @@ impl Play {
     /// Inspected rows have their letters replaced by `#`.
     fn take(&mut self, response: Response) {
         match response {
-            Response::Rows { fields, .. } => {
-                let mut out = BytesMut::new();
-                for row in messages(self.relay.head().to_owned().as_slice()) {
-                    let mut cells = vec![];
-                    super::super::walk_row(row, fields.len(), |_, cell| {
-                        cells.push(cell.map(|cell| vec![b'#'; cell.len()]));
-                    })
-                    .unwrap();
-                    super::super::put_row(&mut out, cells.len(), |writer| {
-                        cells.iter().for_each(|cell| writer.cell(cell.as_deref()));
-                    });
-                }
-                self.relay.replace(&out);
-            }
+            Response::Rows { fields, .. } => self.hide(fields.len()),
+            Response::CopyRows { columns, .. } => self.hide(columns),
             Response::Report { .. } => self.relay.pass(),
             Response::CapReached { .. } => {
                 self.relay.stop(&ClientMessage::new(SqlState::ProgramLimitExceeded, "cap"));
             }
             Response::Ended(ended) => self.ended.push((ended.exchange.0, ended.outcome, ended.rows)),
         }
+    }
+
+    fn hide(&mut self, columns: usize) {
+        let mut out = BytesMut::new();
+        for row in messages(self.relay.head().to_owned().as_slice()) {
+            let mut cells = vec![];
+            super::super::walk_row(row, columns, |_, cell| {
+                cells.push(cell.map(|cell| vec![b'#'; cell.len()]));
+            })
+            .unwrap();
+            super::super::put_row(&mut out, cells.len(), |writer| {
+                cells.iter().for_each(|cell| writer.cell(cell.as_deref()));
+            });
+        }
+        self.relay.replace(&out);
     }
 
     /// What has become of it all, as text.
@@ -196,7 +227,7 @@ fn text_of(bytes: &[u8]) -> String {
 
 fn show_frontend(message: &[u8]) -> String {
     match message[0] {
-        b'Q' | b'P' => format!("{}({})", message[0] as char, text_of(&message[5..])),
+        b'Q' | b'P' | b'd' | b'f' => format!("{}({})", message[0] as char, text_of(&message[5..])),
         tag => (tag as char).to_string(),
     }
 }
@@ -209,6 +240,7 @@ fn show_backend(message: &[u8]) -> String {
             format!("E({})", String::from_utf8_lossy(text))
         }
         b'Z' => format!("Z{}", message[5] as char),
+        b'd' => format!("d({})", text_of(&message[5..]).trim_end()),
         b'D' => format!("D({})", text_of(&message[7..]).trim_matches(|c: char| c.is_control())),
         tag => (tag as char).to_string(),
     }
@@ -342,6 +374,18 @@ fn what_an_error_skips_is_known_to_be_skipped() {
             play.upstream_sends(&[empty(b'1'), error("bad value"), ready('I')].concat());
         },
     );
+}
+
+#[test]
+fn a_server_that_gives_up_has_told_the_client_why() {
+    let told = |severity: &str| {
+        let mut play = Play::new(usize::MAX);
+        play.client_sends(&query("select"));
+        let fields = format!("S{severity}\0V{severity}\0C57P01\0Mterminating connection\0\0");
+        play.upstream_sends(&msg(b'E', fields.as_bytes()));
+        play.relay.upstream_gave_up()
+    };
+    assert_eq!(["ERROR", "FATAL", "PANIC"].map(told), [false, true, true]);
 }
 
 #[test]

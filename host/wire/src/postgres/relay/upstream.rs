@@ -11,7 +11,9 @@ use super::super::frame::{self, Body};
 use super::super::message::{Severity, backend, decode_row_description, put_error, report_fields};
 use super::super::names::{NAMES_MAX, Portal, Prepared};
 use super::super::{Statement, Violation};
+use super::copying::Copying;
 use super::pending::{Origin, Pending, Running, TransactionStatus};
+use super::step::{Shown, Step};
 use super::{Relay, Response};
 
 /// Longest message from the upstream that is held whole, rows aside: a RowDescription of `COLUMNS_MAX` columns with names
@@ -21,30 +23,13 @@ const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// For an error without a SQLSTATE: `internal_error`.
 const UNKNOWN_STATE: &[u8; 5] = b"XX000";
 
-/// What to do after a message.
-enum Step {
-    /// Look at the next one.
-    Next,
-    /// More bytes are needed.
-    Starved,
-    /// The caller has a word in it.
-    Ask(Response),
-}
-
-/// Whether the client sees a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Yes,
-    No,
-}
-
 impl Relay {
     /// The next thing from the upstream that the caller has a word in, or none until more bytes have come.
     ///
     /// # Errors
     /// When the upstream breaks the protocol: the session must end.
     pub fn next_response(&mut self) -> Result<Option<Response>, Violation> {
-        debug_assert_eq!(self.head, 0, "the message at hand was not answered");
+        debug_assert!(self.head == 0 && self.handed.is_none(), "what is at hand was not answered");
         loop {
             if let Some(ended) = self.ended.pop_front() {
                 self.release_walked();
@@ -61,19 +46,28 @@ impl Relay {
         }
     }
 
-    /// The bytes that the last [`Response::Rows`] or [`Response::Report`] is about: whole messages.
+    /// What the last [`Response::Rows`], [`Response::CopyRows`] or [`Response::Report`] is about: whole messages.
     pub fn head(&self) -> &[u8] {
-        &self.upstream[..self.head]
+        match &self.handed {
+            Some(handed) => &handed.rows,
+            None => &self.upstream[..self.head],
+        }
     }
 
-    /// The client gets the bytes at hand as they are.
+    /// The client gets what is at hand as it is.
     pub fn pass(&mut self) {
+        if let Some(handed) = self.handed.take() {
+            return handed.put(&mut self.to_client);
+        }
         self.walked = std::mem::take(&mut self.head);
         self.release_walked();
     }
 
     /// The client gets `bytes`, whole messages, instead of those at hand.
     pub fn replace(&mut self, bytes: &[u8]) {
+        if let Some(handed) = self.handed.take() {
+            return self.replace_copied(&handed, bytes);
+        }
         let head = std::mem::take(&mut self.head);
         drop(self.upstream.split_to(head));
         self.to_client.extend_from_slice(bytes);
@@ -83,6 +77,7 @@ impl Relay {
     /// sends for it is dropped; the caller cancels it there.
     pub fn stop(&mut self, message: &ClientMessage) {
         self.release_walked();
+        self.handed = None;
         let head = std::mem::take(&mut self.head);
         drop(self.upstream.split_to(head));
         put_error(&mut self.to_client, Severity::Error, message);
@@ -111,9 +106,15 @@ impl Relay {
         if self.passing > 0 {
             return Ok(self.pass_partial());
         }
+        if let Some(step) = self.gather_copied()? {
+            return Ok(step);
+        }
         let Some(header) = frame::header(&self.upstream[self.walked..])? else { return Ok(Step::Starved) };
         if header.tag == backend::DATA_ROW {
             return self.on_row(header);
+        }
+        if header.tag == backend::COPY_DATA {
+            return self.on_copied(header);
         }
         if header.total > REPLY_BYTES_MAX {
             return Err(Violation::TooLong { tag: header.tag, total: header.total, limit: REPLY_BYTES_MAX });
@@ -126,6 +127,9 @@ impl Relay {
             backend::NOTICE_RESPONSE | backend::NOTIFICATION_RESPONSE => Ok(self.on_report(header.total)),
             backend::PARAMETER_STATUS => self.on_parameter_status(header.total),
             backend::READY_FOR_QUERY => self.on_ready(header.total),
+            backend::COPY_IN_RESPONSE => self.on_copy_in(header.total),
+            backend::COPY_OUT_RESPONSE => self.on_copy_out(header.total),
+            backend::COPY_DONE => self.on_copy_done(header.total),
             _ => self.on_reply(header),
         }
     }
@@ -147,6 +151,9 @@ impl Relay {
 
     fn on_row(&mut self, header: frame::Header) -> Result<Step, Violation> {
         let muted = self.muted;
+        if !self.may_answer(header.tag) {
+            return Err(Violation::Unexpected { tag: header.tag });
+        }
         let running = match self.pending.front_mut() {
             Some(Pending::Query(running) | Pending::Execute(running, _)) => running,
             _ => return Err(Violation::Unexpected { tag: header.tag }),
@@ -200,12 +207,16 @@ impl Relay {
         }
         running.bytes += end as u64;
         self.head = end;
-        Ok(Step::Ask(Response::Rows { exchange: running.run.exchange, fields }))
+        let (exchange, statement) = (running.run.exchange, running.completed);
+        Ok(Step::Ask(Response::Rows { exchange, statement, fields }))
     }
 
     /// A message that answers the front of the queue.
     fn on_reply(&mut self, header: frame::Header) -> Result<Step, Violation> {
         let unexpected = Err(Violation::Unexpected { tag: header.tag });
+        if !self.may_answer(header.tag) {
+            return unexpected;
+        }
         let Some(front) = self.pending.pop_front() else { return unexpected };
         let shown = match (header.tag, front) {
             (backend::PARSE_COMPLETE, Pending::Parse(change)) => {
@@ -246,12 +257,14 @@ impl Relay {
             }
             (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Query(mut running)) => {
                 self.on_statement_completed(&running.run.statement, running.completed);
+                running.end_copy(self.message(header.total));
                 running.completed += 1;
                 running.fields = None;
                 self.pending.push_front(Pending::Query(running));
                 Shown::Yes
             }
-            (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Execute(running, _)) => {
+            (backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE, Pending::Execute(mut running, _)) => {
+                running.end_copy(self.message(header.total));
                 self.on_statement_completed(&running.run.statement, 0);
                 self.ran = true;
                 self.ended.push_back(running.end(Outcome::Completed));
@@ -285,11 +298,11 @@ impl Relay {
     }
 
     /// What SQL-level PREPARE, DEALLOCATE, DECLARE and CLOSE did to the session's names.
-    fn on_statement_completed(&mut self, statement: &Statement, index: usize) {
+    fn on_statement_completed(&mut self, statement: &Arc<Statement>, index: usize) {
         let Some(action) = statement.actions.get(index) else { return };
         let of_inner = || {
-            let actions = action.inner.iter().map(|inner| (**inner).clone()).collect();
-            Arc::new(Statement { text: Bytes::new(), actions })
+            let inner = Statement::inner(statement, index);
+            Arc::new(inner.unwrap_or_else(|| Statement::new(Bytes::new(), vec![])))
         };
         match (action.kind.as_str(), action.names.as_deref()) {
             ("prepare", Some(name)) => {
@@ -336,6 +349,7 @@ impl Relay {
             Some(Pending::Query(running)) => {
                 running.failed = running.failed.or(state).or(Some(*UNKNOWN_STATE));
                 running.fields = None;
+                running.copying = Copying::No;
             }
             Some(Pending::Refused(error)) => {
                 let error = error.clone();
@@ -390,6 +404,7 @@ impl Relay {
     fn report(&mut self, total: usize, exchange: Option<ExchangeId>) -> Step {
         // Of reports, a muted session drops all but notifications, which are other sessions' and looked at all the same.
         let dropped = self.muted && self.upstream[self.walked] != backend::NOTIFICATION_RESPONSE;
+        self.gave_up |= !dropped && ends_the_connection(self.message(total));
         if !self.inspects_reports || dropped {
             self.walk(total, Shown::Yes);
             return Step::Next;
@@ -419,6 +434,9 @@ impl Relay {
 
     fn on_ready(&mut self, total: usize) -> Result<Step, Violation> {
         let tag = backend::READY_FOR_QUERY;
+        if !self.may_answer(tag) {
+            return Err(Violation::Unexpected { tag });
+        }
         let mut body = Body::of(self.message(total));
         let status = TransactionStatus::from_byte(body.u8()?).ok_or(Violation::Malformed { tag })?;
         body.end()?;
@@ -462,7 +480,7 @@ impl Relay {
         Step::Next
     }
 
-    fn message(&self, total: usize) -> &[u8] {
+    pub(super) fn message(&self, total: usize) -> &[u8] {
         &self.upstream[self.walked..self.walked + total]
     }
 
@@ -473,7 +491,7 @@ impl Relay {
         }
     }
 
-    fn walk(&mut self, total: usize, shown: Shown) {
+    pub(super) fn walk(&mut self, total: usize, shown: Shown) {
         let always = matches!(
             self.upstream[self.walked],
             backend::PARAMETER_STATUS | backend::READY_FOR_QUERY | backend::NOTIFICATION_RESPONSE
@@ -491,7 +509,7 @@ impl Relay {
     }
 
     /// Hands the bytes walked over to the client, without copying where nothing waits there.
-    fn release_walked(&mut self) {
+    pub(super) fn release_walked(&mut self) {
         if self.walked == 0 {
             return;
         }
@@ -533,6 +551,12 @@ fn end_failed(mut running: Running, is_first: bool, state: Option<[u8; 5]>) -> s
     } else {
         running.end(Outcome::Skipped)
     }
+}
+
+/// Whether it is an ErrorResponse after which the server closes the connection. The field `V` is the severity in English.
+fn ends_the_connection(message: &[u8]) -> bool {
+    message.first() == Some(&backend::ERROR_RESPONSE)
+        && report_fields(message).any(|(code, text)| code == b'V' && matches!(text, b"FATAL" | b"PANIC"))
 }
 
 /// The SQLSTATE of an ErrorResponse.

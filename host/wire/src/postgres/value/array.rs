@@ -3,14 +3,11 @@
 //! Text is what `array_out` writes (manual, "Array Input and Output Syntax"); binary is `array_send`'s: dimensions, whether
 //! there are NULLs, element type, length and lower bound of each dimension, then each element with its length or -1.
 
-use std::ops::Range;
-
+use super::Format;
 use super::cell::{self, Type};
+use super::elements::{BinaryElements, TextElement, TextElements, is_blank};
 use super::plan::{Malformed, Masked, Names, Work};
 use super::scalar::Raw;
-
-/// `MAXDIM`.
-const DIMENSIONS_MAX: usize = 6;
 
 /// Gives the sink the texts of all elements.
 pub(super) fn texts(
@@ -30,7 +27,7 @@ pub(super) fn texts(
             }
         }
         Raw::Binary(array) => {
-            let (_, mut elements) = BinaryElements::new(array, element_oid)?;
+            let mut elements = BinaryElements::of(element_oid, array)?;
             while let Some(value) = elements.next()? {
                 if let Some(value) = value {
                     cell::texts(element, Raw::Binary(value), names, sink)?;
@@ -54,6 +51,17 @@ pub(super) fn rewrite(
         Raw::Binary(array) => rewrite_binary(element, element_oid, array, work, out)?,
     }
     Ok(Masked::Value)
+}
+
+/// Appends an array without elements.
+pub(super) fn put_empty(element_oid: u32, format: Format, out: &mut Vec<u8>) {
+    match format {
+        Format::Text => out.extend_from_slice(b"{}"),
+        Format::Binary => {
+            let [no_dimensions, no_nulls] = [0_u32; 2];
+            out.extend([no_dimensions, no_nulls, element_oid].into_iter().flat_map(u32::to_be_bytes));
+        }
+    }
 }
 
 fn rewrite_text(
@@ -102,110 +110,6 @@ fn put_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r')
-}
-
-struct TextElement {
-    /// Where it stands, quotes included.
-    span: Range<usize>,
-    /// Its text without quotes and escapes; `None` is NULL.
-    value: Option<String>,
-}
-
-/// The elements of an array's text one by one.
-struct TextElements<'a> {
-    array: &'a str,
-    at: usize,
-    depth: usize,
-    is_closed: bool,
-}
-
-impl<'a> TextElements<'a> {
-    /// Skips the bounds (`[0:1][2:3]=`), which are there when one is not 1.
-    fn new(array: &'a str) -> Result<Self, Malformed> {
-        let at = match array.strip_prefix('[') {
-            Some(_) => array.find('=').ok_or(Malformed)? + 1,
-            None => 0,
-        };
-        let is_bound =
-            |byte: u8| byte.is_ascii_digit() || matches!(byte, b'[' | b']' | b':' | b'-' | b'+' | b'=');
-        if !array.bytes().take(at).all(is_bound) || array.as_bytes().get(at) != Some(&b'{') {
-            return Err(Malformed);
-        }
-        Ok(Self { array, at, depth: 0, is_closed: false })
-    }
-
-    /// The next element; `None` at the end of an array that is whole.
-    fn next(&mut self) -> Result<Option<TextElement>, Malformed> {
-        loop {
-            match (self.array.as_bytes().get(self.at), self.is_closed) {
-                (None, true) => return Ok(None),
-                (None, false) | (Some(_), true) => return Err(Malformed),
-                (Some(b'{'), false) => self.open()?,
-                (Some(b'}'), false) => self.close(),
-                (Some(b','), false) => self.at += 1,
-                (Some(byte), false) if is_blank(*byte) => self.at += 1,
-                (Some(b'"'), false) => return self.quoted().map(Some),
-                (Some(_), false) => return self.bare().map(Some),
-            }
-        }
-    }
-
-    fn open(&mut self) -> Result<(), Malformed> {
-        if self.depth == DIMENSIONS_MAX {
-            return Err(Malformed);
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        self.depth -= 1;
-        self.at += 1;
-        self.is_closed = self.depth == 0;
-    }
-
-    fn quoted(&mut self) -> Result<TextElement, Malformed> {
-        let start = self.at;
-        let mut value = String::new();
-        let mut chars = self.array[start + 1..].char_indices();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.at = start + 1 + at + 1;
-                    return Ok(TextElement { span: start..self.at, value: Some(value) });
-                }
-                '\\' => value.push(chars.next().ok_or(Malformed)?.1),
-                c => value.push(c),
-            }
-        }
-        Err(Malformed)
-    }
-
-    fn bare(&mut self) -> Result<TextElement, Malformed> {
-        let start = self.at;
-        let mut value = String::new();
-        let mut is_escaped = false;
-        let mut chars = self.array[start..].char_indices();
-        let end = loop {
-            match chars.next() {
-                Some((at, ',' | '}')) => break start + at,
-                Some((_, '\\')) => {
-                    is_escaped = true;
-                    value.push(chars.next().ok_or(Malformed)?.1);
-                }
-                Some((_, '{' | '"')) | None => return Err(Malformed),
-                Some((_, c)) => value.push(c),
-            }
-        };
-        self.at = end;
-        let is_null = !is_escaped && value.trim_ascii_end().eq_ignore_ascii_case("null");
-        Ok(TextElement { span: start..end, value: (!is_null).then_some(value) })
-    }
-}
-
 fn rewrite_binary(
     element: Type<'_>,
     element_oid: u32,
@@ -213,9 +117,9 @@ fn rewrite_binary(
     work: &mut Work<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
-    let (header, mut elements) = BinaryElements::new(array, element_oid)?;
+    let mut elements = BinaryElements::of(element_oid, array)?;
     let start = out.len();
-    out.extend_from_slice(header);
+    out.extend_from_slice(elements.header());
     while let Some(value) = elements.next()? {
         let at = out.len();
         out.extend_from_slice(&NULL_LENGTH);
@@ -239,56 +143,6 @@ fn rewrite_binary(
 
 const NULL_LENGTH: [u8; 4] = (-1_i32).to_be_bytes();
 const HAS_NULLS: [u8; 4] = 1_i32.to_be_bytes();
-
-/// The elements of an array in binary one by one.
-struct BinaryElements<'a> {
-    rest: &'a [u8],
-    /// Elements still to come.
-    left: usize,
-}
-
-impl<'a> BinaryElements<'a> {
-    /// Splits off the header.
-    fn new(array: &'a [u8], element_oid: u32) -> Result<(&'a [u8], Self), Malformed> {
-        let mut rest = array;
-        let dimensions = usize::try_from(take_i32(&mut rest)?).map_err(|_| Malformed)?;
-        let has_nulls = take_i32(&mut rest)?;
-        let oid = u32::from_be_bytes(take_i32(&mut rest)?.to_be_bytes());
-        if dimensions > DIMENSIONS_MAX || !(0..=1).contains(&has_nulls) || oid != element_oid {
-            return Err(Malformed);
-        }
-        let mut left = usize::from(dimensions > 0);
-        for _ in 0..dimensions {
-            let length = usize::try_from(take_i32(&mut rest)?).map_err(|_| Malformed)?;
-            let _lower_bound = take_i32(&mut rest)?;
-            left = left.checked_mul(length).ok_or(Malformed)?;
-        }
-        let header = &array[..array.len() - rest.len()];
-        Ok((header, Self { rest, left }))
-    }
-
-    /// The next element, `Some(None)` being NULL; `None` at the end of an array that is whole.
-    fn next(&mut self) -> Result<Option<Option<&'a [u8]>>, Malformed> {
-        if self.left == 0 {
-            return if self.rest.is_empty() { Ok(None) } else { Err(Malformed) };
-        }
-        self.left -= 1;
-        let length = take_i32(&mut self.rest)?;
-        if length == -1 {
-            return Ok(Some(None));
-        }
-        let length = usize::try_from(length).map_err(|_| Malformed)?;
-        let (value, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(Some(Some(value)))
-    }
-}
-
-fn take_i32(bytes: &mut &[u8]) -> Result<i32, Malformed> {
-    let (word, rest) = bytes.split_first_chunk::<4>().ok_or(Malformed)?;
-    *bytes = rest;
-    Ok(i32::from_be_bytes(*word))
-}
 
 #[cfg(test)]
 mod tests {

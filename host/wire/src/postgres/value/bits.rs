@@ -42,6 +42,12 @@ impl Scalar for Bits {
         (packed.len() == length.div_ceil(8)).then(|| Self { length, packed: packed.to_vec() }.clear_padding())
     }
 
+    /// As many zeros as the modifier of `bit(n)` says; it counts bits. `bit` is `bit(1)`.
+    fn surrogate(typmod: i32) -> Self {
+        let length = usize::try_from(typmod).unwrap_or(1);
+        Self { length, packed: vec![0; length.div_ceil(8)] }
+    }
+
     fn redacted(&self) -> Self {
         Self { length: self.length, packed: vec![0; self.packed.len()] }
     }

@@ -22,7 +22,7 @@ impl Scalar for Boolean {
         }
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(false)
     }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use grille_core::Treatment;
 
+use super::Format;
 use super::plan::{Malformed, Masked, Order, Remedy, Work};
 use super::scalar::Raw;
 use super::text;
@@ -37,6 +38,15 @@ pub(super) fn rewrite(raw: Raw<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> R
         }
         None => Ok(Masked::Null),
     }
+}
+
+/// Appends the bytes of the marker. In text format they are in hexadecimal, which every client reads under either setting.
+pub(super) fn put_surrogate(format: Format, out: &mut Vec<u8>) {
+    let form = match format {
+        Format::Text => Form::Hex,
+        Format::Binary => Form::Raw,
+    };
+    encode(text::REDACTED.as_bytes(), form, out);
 }
 
 fn is_text(run: &str) -> bool {

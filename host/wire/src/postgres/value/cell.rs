@@ -18,7 +18,10 @@ use super::scalar::{self, Raw, Scalar};
 use super::text::{self, Shape};
 use super::token::Tokenizer;
 use super::uuid::Uuid;
-use super::{bytea, json};
+use super::{bytea, json, structure};
+
+/// The modifier of a value inside another one, which has none.
+const NO_MODIFIER: i32 = -1;
 
 /// A type with its modifier.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +70,9 @@ pub(super) fn texts(
         Family::Int4 => number_text::<Integer<4>>(raw, sink)?,
         Family::Int8 => number_text::<Integer<8>>(raw, sink)?,
         Family::Numeric => number_text::<Numeric>(raw, sink)?,
-        Family::Opaque => sink(&opaque_text(&ty, raw)?),
+        Family::Structured(structure) => structure::walk(structure, raw, ty.charset, &mut |family, leaf| {
+            texts(Type { family, typmod: NO_MODIFIER, ..ty }, leaf, names, sink)
+        })?,
         Family::SingleByte
         | Family::Oid
         | Family::Float4
@@ -86,6 +91,7 @@ pub(super) fn texts(
         | Family::MacAddr
         | Family::MacAddr8
         | Family::Bits
+        | Family::VarBits
         | Family::Inert => {}
     }
     Ok(())
@@ -132,8 +138,8 @@ pub(super) fn rewrite(
         Family::Cidr => unseen::<Cidr>(ty, raw, work, out),
         Family::MacAddr => unseen::<HardwareAddress<6>>(ty, raw, work, out),
         Family::MacAddr8 => unseen::<HardwareAddress<8>>(ty, raw, work, out),
-        Family::Bits => unseen::<Bits>(ty, raw, work, out),
-        Family::Opaque => opaque(ty, raw, work, out),
+        Family::Bits | Family::VarBits => unseen::<Bits>(ty, raw, work, out),
+        Family::Structured(_) => structured(ty, raw, work, out),
         Family::Inert => Ok(withhold(raw, work.unseen(), out)),
     }
 }
@@ -202,13 +208,23 @@ fn single_byte(raw: Raw<'_>, work: &Work<'_>, out: &mut Vec<u8>) -> Result<Maske
     Ok(text::rewrite(&text, Shape::Bytes(1), Order::Treat(remedy), work.tokens, out))
 }
 
-/// A value whose structure is not known: it stays or becomes NULL.
-fn opaque(ty: Type<'_>, raw: Raw<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<Masked, Malformed> {
-    let order = work.next_text();
-    if !matches!(order, Order::Treat(_)) {
-        opaque_text(&ty, raw)?;
+/// A value with values inside: it stays, or becomes NULL when something is done to any of them.
+fn structured(
+    ty: Type<'_>,
+    raw: Raw<'_>,
+    work: &mut Work<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Masked, Malformed> {
+    let mut masked = withhold(raw, work.unseen(), out);
+    if masked == Masked::Value {
+        texts(ty, raw, Names::Give, &mut |_| {
+            // Every text takes its order, also once the value is NULL: what follows in an array must still find its own.
+            if work.next_text().whole().is_some() {
+                masked = Masked::Null;
+            }
+        })?;
     }
-    Ok(withhold(raw, order, out))
+    Ok(masked)
 }
 
 fn withhold(raw: Raw<'_>, order: Order<'_>, out: &mut Vec<u8>) -> Masked {
@@ -217,18 +233,6 @@ fn withhold(raw: Raw<'_>, order: Order<'_>, out: &mut Vec<u8>) -> Masked {
     }
     out.extend_from_slice(raw.as_bytes());
     Masked::Value
-}
-
-/// Enums and `citext` are sent as their text in binary too. Whatever has structure in binary (composites, arrays, ranges,
-/// vectors) has counts or lengths in it and with them control characters: it could hold a value in any form, and is not
-/// taken for text.
-fn opaque_text<'t>(ty: &'t Type<'_>, raw: Raw<'t>) -> Result<Cow<'t, str>, Malformed> {
-    let text = ty.decode(raw)?;
-    let has_structure = |text: &str| text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace());
-    match raw {
-        Raw::Binary(_) if has_structure(&text) => Err(Malformed),
-        Raw::Binary(_) | Raw::Text(_) => Ok(text),
-    }
 }
 
 /// `jsonb` in binary is a version byte, 1, and the document (`jsonb_send`).

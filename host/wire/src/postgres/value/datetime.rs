@@ -32,6 +32,8 @@ pub(super) struct Date(i32);
 const REDACTED_DATE: Date = Date(-10_957);
 
 impl Scalar for Date {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         match text {
             "infinity" => Some(Self(i32::MAX)),
@@ -47,7 +49,7 @@ impl Scalar for Date {
         bytes.try_into().ok().map(|bytes| Self(i32::from_be_bytes(bytes)))
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         REDACTED_DATE
     }
 
@@ -55,10 +57,6 @@ impl Scalar for Date {
         let mut stream = tokens.stream(Domain::Date, &self.0.to_be_bytes());
         let day = other_than(&mut stream, i64::from(self.0) - TOKEN_DAY_FIRST, TOKEN_DAYS - 1);
         Self(i32::try_from(TOKEN_DAY_FIRST + day).unwrap_or(REDACTED_DATE.0))
-    }
-
-    fn unread() -> Option<Self> {
-        Some(REDACTED_DATE)
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {
@@ -82,6 +80,8 @@ impl Scalar for Date {
 pub(super) struct Time(i64);
 
 impl Scalar for Time {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         parse_clock(text).map(Self)
     }
@@ -90,16 +90,12 @@ impl Scalar for Time {
         bytes.try_into().ok().map(i64::from_be_bytes).filter(is_time_of_day).map(Self)
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(0)
     }
 
     fn tokenised(&self, tokens: &Tokenizer) -> Self {
         Self(keyed_clock(Domain::Time, &self.0.to_be_bytes(), self.0, tokens))
-    }
-
-    fn unread() -> Option<Self> {
-        Some(Self(0))
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {
@@ -119,6 +115,8 @@ pub(super) struct TimeTz {
 }
 
 impl Scalar for TimeTz {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         let (clock, east) = split_zone(text)?;
         Some(Self { micros: parse_clock(clock)?, west: -i32::try_from(east).ok()? })
@@ -132,17 +130,13 @@ impl Scalar for TimeTz {
         Some(Self { micros, west })
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self { micros: 0, west: 0 }
     }
 
     fn tokenised(&self, tokens: &Tokenizer) -> Self {
         let value = [&self.micros.to_be_bytes()[..], &self.west.to_be_bytes()].concat();
         Self { micros: keyed_clock(Domain::Time, &value, self.micros, tokens), west: 0 }
-    }
-
-    fn unread() -> Option<Self> {
-        Some(Self { micros: 0, west: 0 })
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {
@@ -174,6 +168,8 @@ enum Zone {
 }
 
 impl Scalar for Timestamp {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         parse_timestamp(text, Zone::Absent).map(Self)
     }
@@ -182,16 +178,12 @@ impl Scalar for Timestamp {
         bytes.try_into().ok().map(|bytes| Self(i64::from_be_bytes(bytes)))
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(REDACTED_MICROS)
     }
 
     fn tokenised(&self, tokens: &Tokenizer) -> Self {
         Self(keyed_timestamp(self.0, tokens))
-    }
-
-    fn unread() -> Option<Self> {
-        Some(Self(REDACTED_MICROS))
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {
@@ -204,6 +196,8 @@ impl Scalar for Timestamp {
 }
 
 impl Scalar for TimestampTz {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         parse_timestamp(text, Zone::Present).map(Self)
     }
@@ -212,16 +206,12 @@ impl Scalar for TimestampTz {
         bytes.try_into().ok().map(|bytes| Self(i64::from_be_bytes(bytes)))
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(REDACTED_MICROS)
     }
 
     fn tokenised(&self, tokens: &Tokenizer) -> Self {
         Self(keyed_timestamp(self.0, tokens))
-    }
-
-    fn unread() -> Option<Self> {
-        Some(Self(REDACTED_MICROS))
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {

@@ -28,7 +28,7 @@ impl<const BYTES: usize> Scalar for Float<BYTES> {
         }
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(0.0)
     }
 

@@ -66,7 +66,7 @@ impl<const BYTES: usize> Scalar for Integer<BYTES> {
         Some(Self(bytes.iter().fold(start, |value: i64, byte| value << 8 | i64::from(*byte))))
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(0)
     }
 
@@ -100,7 +100,7 @@ impl Scalar for Oid {
         bytes.try_into().ok().map(|bytes| Self(u32::from_be_bytes(bytes)))
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self(0)
     }
 

@@ -31,6 +31,8 @@ impl Interval {
 }
 
 impl Scalar for Interval {
+    const HAS_STYLES: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         let mut value = Self::default();
         let mut words = text.split(' ');
@@ -54,7 +56,7 @@ impl Scalar for Interval {
         })
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self::default()
     }
 
@@ -62,10 +64,6 @@ impl Scalar for Interval {
         let mut value = Vec::new();
         self.write_binary(&mut value);
         Self { micros: keyed_clock(Domain::Interval, &value, self.micros, tokens), days: 0, months: 0 }
-    }
-
-    fn unread() -> Option<Self> {
-        Some(Self::default())
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {

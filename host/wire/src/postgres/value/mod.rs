@@ -5,26 +5,33 @@
 //! here decides what is sensitive; detectors find, roles name, and this module sees to it that what was found is gone and
 //! that the client still gets a value of the column's type.
 //!
-//! | type | redact | token | keep-last |
+//! | type | surrogate, redact | token | keep-last |
 //! |---|---|---|---|
 //! | text, varchar, char, name, xml | `[redacted]`, or `*` where that is too long | `tok_` and 80 bits, fewer where the bound asks | other letters and digits become `*` |
 //! | integers, oid | 0 | as many digits, same sign, another number | other digits 0 |
-//! | numeric | 0 in the same scale | as many digits on both sides of the point | other digits 0 |
-//! | float | 0 | same exponent, other digits | as redact |
-//! | money | zeros in the same form | as integers | other digits 0 |
+//! | numeric | 0 in the column's scale | as many digits on both sides of the point | other digits 0 |
+//! | float | 0 | same exponent, other digits | zero |
+//! | money | 0 in binary; NULL in text, whose form is the server's locale's | as integers | other digits 0 |
 //! | boolean | false | false: two values have no room for a token | false |
-//! | uuid | zeros; version and variant stay | keyed; version and variant stay | other digits 0 |
+//! | uuid | zeros | keyed; version and variant stay | other digits 0; version and variant stay |
 //! | date, timestamp | 1970-01-01 | a day from 1925 to 2024 | as redact |
 //! | time, interval | 00:00:00 | a time of day | as redact |
-//! | json, jsonb | leaf by leaf | leaf by leaf | leaf by leaf |
+//! | json, jsonb | `"[redacted]"` | leaf by leaf | leaf by leaf |
 //! | bytea | the bytes of `[redacted]` | the bytes of a text token | as text where it is UTF-8, else a token |
-//! | inet, cidr | zeros in the same prefix | 10/8 or fd00::/8 | as redact |
+//! | inet, cidr | 0.0.0.0/32 | 10/8 or fd00::/8 | zeros in the same prefix |
 //! | macaddr | zeros | a locally administered address | as redact |
-//! | bit, varbit | zeros, same length | keyed, same length, from 16 bits on | as redact |
-//! | arrays | element by element | element by element | element by element |
+//! | bit(n) | n zeros | keyed, same length, from 16 bits on | zeros, same length |
+//! | varbit | no bits | keyed, same length, from 16 bits on | zeros, same length |
+//! | arrays of these | no elements | element by element | element by element |
 //! | all else | NULL | NULL | NULL |
 //!
+//! What is treated whole under `redact` gets the surrogate, which depends on the column alone. A span that a detector found
+//! is redacted within its value, which keeps its shape: keys and other leaves of a document, dimensions, scale, prefix,
+//! version bits, length in bits.
+//!
 //! Dates and intervals in a DateStyle or IntervalStyle other than the default are redacted where a token was asked for.
+//! Composites, ranges, text search types and those that are not built in are all else: detectors read what is in them, and
+//! one in which something was found is NULL.
 
 mod array;
 mod bits;
@@ -33,6 +40,7 @@ mod bytea;
 mod cell;
 mod charset;
 mod datetime;
+mod elements;
 mod float;
 mod integer;
 mod interval;
@@ -43,6 +51,9 @@ mod numeric;
 mod oid;
 mod plan;
 mod scalar;
+mod seal;
+mod structure;
+mod surrogate;
 mod text;
 mod token;
 mod uuid;
@@ -58,9 +69,10 @@ use crate::sql::TextEncoding;
 
 use self::cell::Type;
 use self::charset::Charset;
-use self::oid::Known;
+use self::oid::{Family, Known};
 use self::plan::{Malformed, Names, Work};
 use self::scalar::Raw;
+use self::text::Shape;
 
 pub use self::plan::{LeafFinding, Masked};
 pub use self::text::mask_text;
@@ -118,6 +130,12 @@ impl Column {
         Self { encoding: Some(encoding), ..self }
     }
 
+    /// The column as one of values without texts, whatever its type's number says: for pgvector's types, whose numbers
+    /// are not the same in every database. Detectors are shown nothing of a vector, which holds no text that can be found.
+    pub fn of_vectors(self) -> Self {
+        Self { known: Known::Scalar(Family::Inert), ..self }
+    }
+
     /// The word that plugins see as `field.kind`, an array's being that of its elements; empty when not known.
     pub fn kind(&self) -> &'static str {
         self.element().kind()
@@ -167,9 +185,17 @@ impl Column {
         self.rewrite(cell, Work::found(&sorted, tokens), out)
     }
 
+    /// Appends the column's surrogate: a constant of its type, for values of which nothing may show. It depends on type,
+    /// modifier and format alone, so it may stand for a NULL as well; where the type has none, every row is NULL. Of a
+    /// domain, the caller gives the base type's OID.
+    pub fn surrogate(&self, out: &mut Vec<u8>) -> Masked {
+        surrogate::put(self.known, self.typmod, self.format, out)
+    }
+
     /// Appends the cell to `out` with all of it treated: every element of an array, every string, number and boolean of a
-    /// JSON document. Keys of a JSON document that are plain names stay, others are treated. [`Treatment::Plugin`] redacts:
-    /// a plugin's answers are for [`Column::replace`].
+    /// JSON document. Keys of a JSON document that are plain names stay, others are treated. [`Treatment::Redact`] gives
+    /// the [surrogate](Column::surrogate) whatever the cell is, and so does [`Treatment::Plugin`]: a plugin's answers are
+    /// for [`Column::replace`].
     ///
     /// # Errors
     /// When the cell is malformed. Nothing has been appended then.
@@ -186,9 +212,36 @@ impl Column {
                 out.extend_from_slice(cell);
                 Ok(Masked::Value)
             }
-            Treatment::Redact | Treatment::KeepLast(_) | Treatment::Token | Treatment::Plugin(_) => {
+            Treatment::Redact | Treatment::Plugin(_) => Ok(self.surrogate(out)),
+            Treatment::KeepLast(_) | Treatment::Token => {
                 self.rewrite(cell, Work::whole(treatment, tokens), out)
             }
+        }
+    }
+
+    /// Appends the cell to `out` with its text replaced by a round-trip token, which [`Tokenizer::open`] turns back under the
+    /// same `scope`. What is no text, and a text whose token would outgrow its column, gets the one-way token of
+    /// [`Treatment::Token`]. Equal values have equal tokens in a scope.
+    ///
+    /// # Errors
+    /// When the cell is malformed. Nothing has been appended then.
+    pub fn seal(
+        &self,
+        cell: &[u8],
+        scope: &str,
+        tokens: &Tokenizer,
+        out: &mut Vec<u8>,
+    ) -> Result<Masked, Unmaskable> {
+        match self.known {
+            Known::Scalar(family @ (Family::Text | Family::BlankPadded | Family::Name)) => {
+                let shape = Shape::of(family, self.typmod);
+                // Texts are the same in both formats.
+                let sealed = self
+                    .charset()
+                    .rewrite(cell, out, |text, out| Ok(text::seal(text, shape, scope, tokens, out)));
+                sealed.map_err(|Malformed| self.unreadable().into())
+            }
+            Known::Scalar(_) | Known::Array { .. } => self.treat_whole(cell, &Treatment::Token, tokens, out),
         }
     }
 
@@ -251,7 +304,7 @@ impl Column {
         self.encoding.as_deref().map_or(Charset::Utf8, Charset::Other)
     }
 
-    fn value_type(&self, family: oid::Family) -> Type<'_> {
+    fn value_type(&self, family: Family) -> Type<'_> {
         Type { family, typmod: self.typmod, charset: self.charset() }
     }
 
@@ -259,7 +312,7 @@ impl Column {
         Unreadable { type_oid: self.type_oid }
     }
 
-    fn element(&self) -> oid::Family {
+    fn element(&self) -> Family {
         match self.known {
             Known::Scalar(family) => family,
             Known::Array { element, .. } => element,

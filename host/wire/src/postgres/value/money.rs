@@ -31,6 +31,11 @@ impl Scalar for Money {
         bytes.try_into().ok().map(|bytes| Self { amount: i64::from_be_bytes(bytes), dress: String::new() })
     }
 
+    /// Without a dress: what it is in text depends on the server's locale.
+    fn surrogate(_typmod: i32) -> Self {
+        Self { amount: 0, dress: String::new() }
+    }
+
     fn redacted(&self) -> Self {
         self.with_amount(0)
     }

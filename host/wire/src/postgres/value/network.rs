@@ -19,6 +19,9 @@ struct Network {
     prefix: u8,
 }
 
+/// The one host of no network.
+const SURROGATE: Network = Network { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 32 };
+
 impl Network {
     fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
@@ -111,6 +114,10 @@ fn bits(address: IpAddr) -> u8 {
 pub(super) struct Inet(Network);
 
 impl Scalar for Inet {
+    fn surrogate(_typmod: i32) -> Self {
+        Self(SURROGATE)
+    }
+
     fn from_text(text: &str) -> Option<Self> {
         Network::parse(text).map(Self)
     }
@@ -143,6 +150,10 @@ impl Scalar for Inet {
 pub(super) struct Cidr(Network);
 
 impl Scalar for Cidr {
+    fn surrogate(_typmod: i32) -> Self {
+        Self(SURROGATE)
+    }
+
     fn from_text(text: &str) -> Option<Self> {
         Network::parse(text).map(Self)
     }
@@ -187,7 +198,7 @@ impl<const BYTES: usize> Scalar for HardwareAddress<BYTES> {
         bytes.try_into().ok().map(Self)
     }
 
-    fn redacted(&self) -> Self {
+    fn surrogate(_typmod: i32) -> Self {
         Self([0; BYTES])
     }
 

@@ -246,6 +246,14 @@ impl Numeric {
     }
 }
 
+/// Precision and scale of `numeric(p, s)`; none of `numeric`. The modifier is `(precision << 16 | scale) + 4`, the scale in 11
+/// bits with sign (`numeric.c`, `make_numeric_typmod`).
+fn precision_and_scale(typmod: i32) -> Option<(i64, i64)> {
+    let modifier = i64::from(typmod) - 4;
+    let scale = ((modifier & 0x7ff) ^ 1024) - 1024;
+    (modifier >= 0).then_some((modifier >> 16 & 0xffff, scale))
+}
+
 impl Scalar for Numeric {
     fn from_text(text: &str) -> Option<Self> {
         match text {
@@ -280,6 +288,12 @@ impl Scalar for Numeric {
         }
     }
 
+    /// 0 in the column's scale.
+    fn surrogate(typmod: i32) -> Self {
+        let scale = precision_and_scale(typmod).and_then(|(_, scale)| usize::try_from(scale).ok());
+        Self::Finite(Decimal::new(false, &[], vec![b'0'; scale.unwrap_or(0)]))
+    }
+
     fn redacted(&self) -> Self {
         match self {
             Self::Finite(decimal) => Self::Finite(decimal.redacted()),
@@ -301,15 +315,9 @@ impl Scalar for Numeric {
         }
     }
 
-    /// The modifier is `(precision << 16 | scale) + 4`, the scale in 11 bits with sign (`numeric.c`, `make_numeric_typmod`).
     fn fits(&self, typmod: i32) -> bool {
         let Self::Finite(decimal) = self else { return false };
-        let modifier = i64::from(typmod) - 4;
-        if modifier < 0 {
-            return true;
-        }
-        let scale = ((modifier & 0x7ff) ^ 1024) - 1024;
-        decimal.fits(modifier >> 16 & 0xffff, scale)
+        precision_and_scale(typmod).is_none_or(|(precision, scale)| decimal.fits(precision, scale))
     }
 
     fn write_text(&self, out: &mut Vec<u8>) {

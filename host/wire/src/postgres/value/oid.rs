@@ -37,12 +37,48 @@ pub(super) enum Family {
     Cidr,
     MacAddr,
     MacAddr8,
-    /// `bit(n)` and `varbit(n)`.
+    /// `bit(n)`: its modifier is its length.
     Bits,
-    /// May hold anything, also texts, and cannot be rewritten: read where it is text, and NULL once something was found.
-    Opaque,
+    /// `varbit(n)`: its modifier is the most it may have.
+    VarBits,
+    /// Has values inside and cannot be rewritten: they are read, and it is NULL once something was found.
+    Structured(Structure),
     /// Holds no texts (shapes, positions, catalogue references) and cannot be rewritten.
     Inert,
+}
+
+/// How values inside a value are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    /// A composite value.
+    Record,
+    Range(Bound),
+    Multirange(Bound),
+    /// `tsvector`.
+    SearchVector,
+    /// `tsquery`.
+    SearchQuery,
+    JsonPath,
+    /// A type that is not built in (enums, composites, extensions): a text, a composite or an array if it looks like one.
+    Unknown,
+}
+
+/// The type of a range's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    Int4,
+    Int8,
+    Numeric,
+}
+
+impl Bound {
+    pub(super) fn family(self) -> Family {
+        match self {
+            Self::Int4 => Family::Int4,
+            Self::Int8 => Family::Int8,
+            Self::Numeric => Family::Numeric,
+        }
+    }
 }
 
 impl Family {
@@ -65,8 +101,8 @@ impl Family {
             Self::Interval => "interval",
             Self::Inet | Self::Cidr => "inet",
             Self::MacAddr | Self::MacAddr8 => "macaddr",
-            Self::Bits => "bits",
-            Self::Opaque | Self::Inert => "",
+            Self::Bits | Self::VarBits => "bits",
+            Self::Structured(_) | Self::Inert => "",
         }
     }
 
@@ -84,7 +120,7 @@ impl Family {
             | Self::Int4
             | Self::Int8
             | Self::Numeric
-            | Self::Opaque => true,
+            | Self::Structured(_) => true,
             Self::SingleByte
             | Self::Oid
             | Self::Float4
@@ -103,6 +139,7 @@ impl Family {
             | Self::MacAddr
             | Self::MacAddr8
             | Self::Bits
+            | Self::VarBits
             | Self::Inert => false,
         }
     }
@@ -124,21 +161,21 @@ pub(super) enum Known {
     Array { element: Family, element_oid: u32 },
 }
 
-/// What the type is; a type that is not in the table (enums, composites, extensions) is [`Family::Opaque`].
+/// What the type is; one that is not in the table is [`Structure::Unknown`].
 pub(super) fn lookup(oid: u32) -> Known {
     for entry in TYPES {
         if entry.oid == oid {
             return Known::Scalar(entry.family);
         }
-        // An array of what cannot be rewritten cannot be rewritten either.
         if entry.array_oid == oid && oid != 0 {
             return match entry.family {
-                Family::Opaque | Family::Inert => Known::Scalar(entry.family),
+                // Some of these are separated otherwise than by commas.
+                Family::Inert => Known::Scalar(Family::Inert),
                 element => Known::Array { element, element_oid: entry.oid },
             };
         }
     }
-    Known::Scalar(Family::Opaque)
+    Known::Scalar(Family::Structured(Structure::Unknown))
 }
 
 const fn entry(oid: u32, array_oid: u32, family: Family) -> Entry {
@@ -189,43 +226,43 @@ const TYPES: &[Entry] = &[
     entry(1186, 1187, Family::Interval),
     entry(1266, 1270, Family::TimeTz),
     entry(1560, 1561, Family::Bits), // bit
-    entry(1562, 1563, Family::Bits), // varbit
+    entry(1562, 1563, Family::VarBits),
     entry(1700, 1231, Family::Numeric),
-    entry(1790, 2201, Family::Text),   // refcursor
-    entry(2202, 2207, Family::Inert),  // regprocedure
-    entry(2203, 2208, Family::Inert),  // regoper
-    entry(2204, 2209, Family::Inert),  // regoperator
-    entry(2205, 2210, Family::Inert),  // regclass
-    entry(2206, 2211, Family::Inert),  // regtype
-    entry(2249, 2287, Family::Opaque), // record
-    entry(2275, 1263, Family::Text),   // cstring
-    entry(2278, 0, Family::Inert),     // void
+    entry(1790, 2201, Family::Text),                          // refcursor
+    entry(2202, 2207, Family::Inert),                         // regprocedure
+    entry(2203, 2208, Family::Inert),                         // regoper
+    entry(2204, 2209, Family::Inert),                         // regoperator
+    entry(2205, 2210, Family::Inert),                         // regclass
+    entry(2206, 2211, Family::Inert),                         // regtype
+    entry(2249, 2287, Family::Structured(Structure::Record)), // record
+    entry(2275, 1263, Family::Text),                          // cstring
+    entry(2278, 0, Family::Inert),                            // void
     entry(2950, 2951, Family::Uuid),
-    entry(2970, 2949, Family::Inert),  // txid_snapshot
-    entry(3220, 3221, Family::Inert),  // pg_lsn
-    entry(3614, 3643, Family::Opaque), // tsvector
-    entry(3615, 3645, Family::Opaque), // tsquery
-    entry(3734, 3735, Family::Inert),  // regconfig
-    entry(3769, 3770, Family::Inert),  // regdictionary
+    entry(2970, 2949, Family::Inert), // txid_snapshot
+    entry(3220, 3221, Family::Inert), // pg_lsn
+    entry(3614, 3643, Family::Structured(Structure::SearchVector)), // tsvector
+    entry(3615, 3645, Family::Structured(Structure::SearchQuery)), // tsquery
+    entry(3734, 3735, Family::Inert), // regconfig
+    entry(3769, 3770, Family::Inert), // regdictionary
     entry(3802, 3807, Family::Jsonb),
-    entry(3904, 3905, Family::Opaque), // int4range
-    entry(3906, 3907, Family::Opaque), // numrange
-    entry(3908, 3909, Family::Inert),  // tsrange
-    entry(3910, 3911, Family::Inert),  // tstzrange
-    entry(3912, 3913, Family::Inert),  // daterange
-    entry(3926, 3927, Family::Opaque), // int8range
-    entry(4072, 4073, Family::Opaque), // jsonpath
-    entry(4089, 4090, Family::Inert),  // regnamespace
-    entry(4096, 4097, Family::Inert),  // regrole
-    entry(4191, 4192, Family::Inert),  // regcollation
-    entry(4451, 6150, Family::Opaque), // int4multirange
-    entry(4532, 6151, Family::Opaque), // nummultirange
-    entry(4533, 6152, Family::Inert),  // tsmultirange
-    entry(4534, 6153, Family::Inert),  // tstzmultirange
-    entry(4535, 6155, Family::Inert),  // datemultirange
-    entry(4536, 6157, Family::Opaque), // int8multirange
-    entry(5038, 5039, Family::Inert),  // pg_snapshot
-    entry(5069, 271, Family::Inert),   // xid8
+    entry(3904, 3905, Family::Structured(Structure::Range(Bound::Int4))), // int4range
+    entry(3906, 3907, Family::Structured(Structure::Range(Bound::Numeric))), // numrange
+    entry(3908, 3909, Family::Inert),                                     // tsrange
+    entry(3910, 3911, Family::Inert),                                     // tstzrange
+    entry(3912, 3913, Family::Inert),                                     // daterange
+    entry(3926, 3927, Family::Structured(Structure::Range(Bound::Int8))), // int8range
+    entry(4072, 4073, Family::Structured(Structure::JsonPath)),           // jsonpath
+    entry(4089, 4090, Family::Inert),                                     // regnamespace
+    entry(4096, 4097, Family::Inert),                                     // regrole
+    entry(4191, 4192, Family::Inert),                                     // regcollation
+    entry(4451, 6150, Family::Structured(Structure::Multirange(Bound::Int4))), // int4multirange
+    entry(4532, 6151, Family::Structured(Structure::Multirange(Bound::Numeric))), // nummultirange
+    entry(4533, 6152, Family::Inert),                                     // tsmultirange
+    entry(4534, 6153, Family::Inert),                                     // tstzmultirange
+    entry(4535, 6155, Family::Inert),                                     // datemultirange
+    entry(4536, 6157, Family::Structured(Structure::Multirange(Bound::Int8))), // int8multirange
+    entry(5038, 5039, Family::Inert),                                     // pg_snapshot
+    entry(5069, 271, Family::Inert),                                      // xid8
 ];
 
 /// Every type in the table and its array type, for tests that go over all of them.
@@ -256,8 +293,9 @@ mod tests {
         check(1009, Known::Array { element: Family::Text, element_oid: 25 });
         check(1016, Known::Array { element: Family::Int8, element_oid: 20 });
         check(1017, Known::Scalar(Family::Inert));
-        check(2287, Known::Scalar(Family::Opaque));
-        check(0, Known::Scalar(Family::Opaque));
-        check(16_384, Known::Scalar(Family::Opaque));
+        let structured = Family::Structured;
+        check(2287, Known::Array { element: structured(Structure::Record), element_oid: 2249 });
+        check(0, Known::Scalar(structured(Structure::Unknown)));
+        check(16_384, Known::Scalar(structured(Structure::Unknown)));
     }
 }

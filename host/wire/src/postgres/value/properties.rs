@@ -137,8 +137,8 @@ fn to_binary(type_oid: u32, text: &str) -> Vec<u8> {
         Family::Cidr => of::<network::Cidr>(text),
         Family::MacAddr => of::<network::HardwareAddress<6>>(text),
         Family::MacAddr8 => of::<network::HardwareAddress<8>>(text),
-        Family::Bits => of::<bits::Bits>(text),
-        Family::Opaque | Family::Inert => panic!("no binary form"),
+        Family::Bits | Family::VarBits => of::<bits::Bits>(text),
+        Family::Structured(_) | Family::Inert => panic!("no binary form"),
     }
 }
 
@@ -206,6 +206,8 @@ proptest! {
 
     #[test]
     fn formats_agree((type_oid, text) in values(), treatment in treatments()) {
+        // There is no surrogate of money in text.
+        prop_assume!(type_oid != 790 || !matches!(treatment, Treatment::Redact | Treatment::Plugin(_)));
         let binary = to_binary(type_oid, &text);
         let from_text = treated(&Column::new(type_oid, -1, Format::Text), text.as_bytes(), &treatment);
         let from_binary = treated(&Column::new(type_oid, -1, Format::Binary), &binary, &treatment);
@@ -231,15 +233,70 @@ proptest! {
         // A shorter one may be part of a token by chance, or its own token where the type has few values.
         prop_assume!(text.trim().len() >= 8);
         let column = Column::new(type_oid, -1, Format::Text);
-        let masked = |treatment| treated(&column, text.as_bytes(), &treatment).map(String::from_utf8);
-        let constant = masked(Treatment::Redact).expect("not null").expect("a text");
-        let token = masked(Treatment::Token).expect("not null").expect("a text");
+        let token = treated(&column, text.as_bytes(), &Treatment::Token).map(String::from_utf8);
+        let token = token.expect("not null").expect("a text");
         if matches!(column.kind(), "text" | "xml" | "json" | "bytes") {
-            prop_assert!(!constant.contains(text.trim()), "{}", constant);
             prop_assert!(!token.contains(text.trim()), "{}", token);
         }
-        // The constant stays, and stands for a token where the type has no room for one.
-        prop_assert!(token != text || token == constant, "{}", token);
+        // A short row of zero bits, or a network of zero bits, has no other token.
+        let is_zero = text.split('/').next().is_some_and(|bits| bits.bytes().all(|c| matches!(c, b'0' | b'.')));
+        prop_assert!(token != text || is_zero, "{}", token);
+    }
+
+    #[test]
+    fn redacted_cells_are_the_columns_surrogate(
+        type_oid in oids(),
+        typmod in prop_oneof![Just(-1), 4..40_i32, any::<i32>()],
+        format in formats(),
+        cell in hostile_bytes(),
+    ) {
+        let column = Column::new(type_oid, typmod, format);
+        let (mut redacted, mut surrogate) = (Vec::new(), Vec::new());
+        let masked = column.surrogate(&mut surrogate);
+        prop_assert_eq!(column.treat_whole(&cell, &Treatment::Redact, &tokens(), &mut redacted), Ok(masked));
+        prop_assert_eq!(&redacted, &surrogate);
+        prop_assert!(surrogate.len() < 2_000, "{} bytes in every row", surrogate.len());
+    }
+
+    #[test]
+    fn sealed_texts_come_back(
+        text in "[^\0 ]{0,30}",
+        type_oid in prop::sample::select(vec![19_u32, 25, 1042, 1043]),
+        bound in prop::option::of(1..120_usize),
+        format in formats(),
+    ) {
+        let text: String = text.chars().take(bound.unwrap_or(usize::MAX).min(15)).collect();
+        let typmod = bound.map_or(-1, |bound| i32::try_from(bound).expect("small") + 4);
+        let blanks = if type_oid == 1042 { bound.unwrap_or(0) } else { 0 };
+        let cell = format!("{text:blanks$}");
+        let column = Column::new(type_oid, typmod, format);
+        let (mut sealed, mut one_way) = (Vec::new(), Vec::new());
+        prop_assert_eq!(column.seal(cell.as_bytes(), "s", &tokens(), &mut sealed), Ok(Masked::Value));
+        let masked = column.treat_whole(cell.as_bytes(), &Treatment::Token, &tokens(), &mut one_way);
+        prop_assert_eq!(masked, Ok(Masked::Value));
+        let token = String::from_utf8(sealed.clone()).expect("a text");
+        match tokens().open("s", token.trim_end()) {
+            Some(value) => prop_assert_eq!(value, text),
+            None => prop_assert_eq!(sealed, one_way),
+        }
+        let room = if type_oid == 19 { 63 } else { bound.unwrap_or(usize::MAX) };
+        prop_assert!(token.chars().count() <= room.max(cell.chars().count()));
+    }
+
+    #[test]
+    fn surrogates_are_values_of_their_type(
+        type_oid in oids(),
+        typmod in prop_oneof![Just(-1), 4..40_i32, any::<i32>()],
+        format in formats(),
+    ) {
+        let column = Column::new(type_oid, typmod, format);
+        let mut surrogate = Vec::new();
+        if column.surrogate(&mut surrogate) == Masked::Value {
+            // A token is made of a value that was read.
+            let token = column.treat_whole(&surrogate, &Treatment::Token, &tokens(), &mut Vec::new());
+            prop_assert_eq!(token, Ok(Masked::Value));
+            prop_assert!(texts_of(&column, &surrogate).is_ok());
+        }
     }
 
     #[test]
@@ -312,6 +369,8 @@ fn what_cannot_be_rewritten_is_null() {
     check(600, Format::Text, b"(1,2)");
     check(2249, Format::Text, b"(1,alice@example.com)");
     check(3614, Format::Text, b"'alice':1");
+    check(3904, Format::Text, b"[1,5)");
+    check(790, Format::Text, b"$1.00");
     check(16_385, Format::Binary, b"\0\x01\xff");
     let finding = LeafFinding { text: 0, start: 3, end: 8, treatment: &Treatment::Redact, replacement: None };
     let mut out = Vec::new();
@@ -324,7 +383,15 @@ fn unknown_structures_are_not_taken_for_text() {
     let unknown = Column::new(16_385, -1, Format::Binary);
     assert_eq!(texts_of(&unknown, b"happy"), Ok(vec!["happy".to_owned()]));
     // A composite of one bigint, which could be a card's number.
-    assert!(texts_of(&unknown, b"\0\0\0\x01\0\0\0\x14\0\0\0\x08\0\x0e\x1b\x7f\0\0\0\0").is_err());
+    let composite = b"\0\0\0\x01\0\0\0\x14\0\0\0\x08\0\x0e\x1b\x7f\0\0\0\0";
+    assert_eq!(texts_of(&unknown, composite), Ok(vec!["3970881948745728".to_owned()]));
+    // A vector of pgvector's: how many numbers, a reserved word, and the numbers.
+    let vector = b"\0\x01\0\0\x3f\x80\0\0";
+    assert!(texts_of(&unknown, vector).is_err());
+    let vectors = unknown.of_vectors();
+    assert!(!vectors.is_scanned());
+    assert_eq!(treated(&vectors, vector, &Treatment::Redact), None);
+    assert_eq!(treated(&vectors, vector, &Treatment::Token), None);
 }
 
 #[test]

@@ -5,6 +5,9 @@ use grille_core::Treatment;
 use super::plan::{Malformed, Masked, Remedy};
 use super::token::Tokenizer;
 
+/// The modifier of a column that has none.
+const NO_MODIFIER: i32 = -1;
+
 /// A cell, or an element of an array, in one of the two formats.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Raw<'a> {
@@ -23,14 +26,23 @@ impl<'a> Raw<'a> {
 
 /// A value that is treated as a whole.
 pub(super) trait Scalar: Sized {
+    /// Whether a session setting (DateStyle, IntervalStyle) lets a text take a form that is not read here; the surrogate
+    /// stands for such a text.
+    const HAS_STYLES: bool = false;
+
     /// Reads the text the server sends.
     fn from_text(text: &str) -> Option<Self>;
 
     /// Reads what the type's send function writes.
     fn from_binary(bytes: &[u8]) -> Option<Self>;
 
-    /// The type's fixed value, in this value's shape where the type has shapes (scale, version, length).
-    fn redacted(&self) -> Self;
+    /// The type's fixed value: it depends on the column's type modifier at most.
+    fn surrogate(typmod: i32) -> Self;
+
+    /// The fixed value in this value's shape, where the type has shapes (scale, version, length).
+    fn redacted(&self) -> Self {
+        Self::surrogate(NO_MODIFIER)
+    }
 
     /// A value that depends on the key and on this value alone.
     fn tokenised(&self, tokens: &Tokenizer) -> Self;
@@ -43,12 +55,6 @@ pub(super) trait Scalar: Sized {
     /// Whether a column with this type modifier may hold the value.
     fn fits(&self, _typmod: i32) -> bool {
         true
-    }
-
-    /// What stands for a text that a session setting (DateStyle, IntervalStyle) lets take a form that is not read here:
-    /// a constant. `None` for types that have one form.
-    fn unread() -> Option<Self> {
-        None
     }
 
     /// Writes a text that the type's input function accepts.
@@ -91,7 +97,7 @@ pub(super) fn rewrite<S: Scalar>(
     }
     let treated = match S::read(raw) {
         Some(value) => value.treated(remedy, typmod, tokens),
-        None => Some(unread_text::<S>(raw).ok_or(Malformed)?),
+        None => Some(unread_text::<S>(raw, typmod).ok_or(Malformed)?),
     };
     let Some(value) = treated else { return Ok(Masked::Null) };
     match raw {
@@ -101,9 +107,9 @@ pub(super) fn rewrite<S: Scalar>(
     Ok(Masked::Value)
 }
 
-fn unread_text<S: Scalar>(raw: Raw<'_>) -> Option<S> {
+fn unread_text<S: Scalar>(raw: Raw<'_>, typmod: i32) -> Option<S> {
     match raw {
-        Raw::Text(_) => S::unread(),
+        Raw::Text(_) => S::HAS_STYLES.then(|| S::surrogate(typmod)),
         Raw::Binary(_) => None,
     }
 }

@@ -15,6 +15,10 @@ const NAME_BYTES_MAX: usize = 63;
 /// A length modifier counts the varlena header (`VARHDRSZ`); -1 is none.
 const TYPMOD_OFFSET: i32 = 4;
 
+/// Longest `char(n)` whose surrogate is padded; that of a longer one ends with the marker. The type allows 10,485,760, in
+/// every row.
+const PADDED_CHARS_MAX: usize = 1_024;
+
 /// What a column's texts are bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -83,6 +87,30 @@ pub(super) fn rewrite(
         Order::Splice(findings) => spliced_or_whole(value, shape, findings, tokens),
     };
     let Some(treated) = treated else { return Masked::Null };
+    put_padded(&treated, text, shape, out);
+    Masked::Value
+}
+
+/// Appends the text's round-trip token, or its one-way token where there is no room for the other.
+pub(super) fn seal(text: &str, shape: Shape, scope: &str, tokens: &Tokenizer, out: &mut Vec<u8>) -> Masked {
+    let value = match shape {
+        Shape::Padded(_) => unpadded(text),
+        Shape::Free | Shape::Chars(_) | Shape::Bytes(_) | Shape::Xml => text,
+    };
+    match tokens.seal(scope, value, shape.room()) {
+        Some(token) => {
+            put_padded(&token, text, shape, out);
+            Masked::Value
+        }
+        None => {
+            let remedy = Remedy { treatment: &Treatment::Token, replacement: None };
+            rewrite(text, shape, Order::Treat(remedy), tokens, out)
+        }
+    }
+}
+
+/// Appends what stands for `text`, with blanks where its type has them.
+fn put_padded(treated: &str, text: &str, shape: Shape, out: &mut Vec<u8>) {
     out.extend_from_slice(treated.as_bytes());
     if let Shape::Padded(length) = shape {
         let length = length.unwrap_or_else(|| text.chars().count());
@@ -90,7 +118,6 @@ pub(super) fn rewrite(
         let blanks = length.min(text.chars().count()).saturating_sub(treated.chars().count());
         out.resize(out.len() + blanks, b' ');
     }
-    Masked::Value
 }
 
 fn spliced_or_whole(
@@ -163,6 +190,16 @@ pub fn mask_text(text: &str, findings: &[LeafFinding<'_>], tokens: &Tokenizer) -
         .collect();
     mine.sort_by_key(|finding| finding.start);
     splice(text, &mine, tokens).unwrap_or_else(|| REDACTED.to_owned())
+}
+
+/// What stands for any text of the column: the marker within its shape.
+pub(super) fn surrogate(family: Family, typmod: i32) -> String {
+    let shape = Shape::of(family, typmod);
+    let text = redaction(shape.room());
+    match shape {
+        Shape::Padded(Some(length)) if length <= PADDED_CHARS_MAX => format!("{text:length$}"),
+        Shape::Padded(_) | Shape::Free | Shape::Chars(_) | Shape::Bytes(_) | Shape::Xml => text,
+    }
 }
 
 /// The marker, or as many `*` as there is room for.

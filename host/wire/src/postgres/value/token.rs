@@ -9,6 +9,8 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 
+use super::seal::Sealer;
+
 /// Fewest bytes of an operator's key: the strength of HMAC-SHA-256.
 pub const TOKEN_KEY_BYTES_MIN: usize = 32;
 
@@ -26,9 +28,11 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const PURPOSE: &[u8] = b"grille token 1\0";
 const PURPOSE_STREAM: &[u8] = b"grille token stream 1\0";
 
-/// Makes keyed tokens. The key is wiped from memory when this is dropped (AWS-LC's `HMAC_CTX_cleanup`).
+/// Makes keyed tokens. The keys are wiped from memory when this is dropped (AWS-LC's `HMAC_CTX_cleanup` and
+/// `EVP_AEAD_CTX_cleanup`).
 pub struct Tokenizer {
     key: hmac::Key,
+    sealer: Sealer,
 }
 
 /// The operator's token key has too few bytes.
@@ -84,7 +88,18 @@ impl Tokenizer {
         if key.len() < TOKEN_KEY_BYTES_MIN {
             return Err(KeyTooShort { bytes: key.len() });
         }
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) })
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sealer: Sealer::new(key) })
+    }
+
+    /// The value of a round-trip token that [`Column::seal`](super::Column::seal) made; `None` when the text is no token of
+    /// this key and this scope.
+    pub fn open(&self, scope: &str, token: &str) -> Option<String> {
+        self.sealer.open(scope, token)
+    }
+
+    /// A round-trip token, if the value is not too long nor the token for the room, in characters.
+    pub(super) fn seal(&self, scope: &str, value: &str, room: usize) -> Option<String> {
+        self.sealer.seal(scope, value, room)
     }
 
     /// A token for a text: `tok_` and 16 characters from `a-z2-7`, 80 bits. With `room` for fewer characters the prefix

@@ -36,6 +36,10 @@ impl Scalar for Uuid {
         bytes.try_into().ok().map(|bytes| Self(u128::from_be_bytes(bytes)))
     }
 
+    fn surrogate(_typmod: i32) -> Self {
+        Self(0)
+    }
+
     fn redacted(&self) -> Self {
         Self::with_shape_of(0, self)
     }

@@ -1,0 +1,322 @@
+//! Statements that define and change objects: whether what they do takes protected columns out of protection's reach, or
+//! makes the server look at stored values.
+
+use grille_core::ObjectKind;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, IndexStmt, Node, ObjectType,
+    RenameStmt,
+};
+
+use super::Purpose;
+use super::context::Traced;
+use super::kind::Kind;
+use super::scope::{Item, Scope};
+use super::taint::{Taint, Value};
+use super::tracer::Tracer;
+use crate::sql::name;
+use crate::sql::schema::Relation;
+use crate::sql::walk;
+
+/// What a definition does as far as protection is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Nothing.
+    Harmless,
+    /// It changes the relations it mentions, or hangs something on them.
+    Changes,
+    /// It makes code that nobody looks into, which may read anything when it is called.
+    MakesCode,
+    /// It is about other servers.
+    Foreign,
+}
+
+impl<'t, 's: 't> Tracer<'_, 's, 't> {
+    pub(super) fn definition(&mut self, node: &'t NodeEnum) -> Traced<()> {
+        let mentions = walk::walk(node)?;
+        let mut relations: Vec<&'t Relation> = Vec::new();
+        for object in &mentions.objects {
+            let parts = parts(&object.name);
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            match (object.kind, &parts[..]) {
+                (ObjectKind::Relation, [name]) => relations.extend(self.relations_meant("", name)),
+                (ObjectKind::Relation, [schema, name] | [_, schema, name]) => {
+                    relations.extend(self.relations_meant(schema, name));
+                }
+                (ObjectKind::Function, parts) => self.mention_function(parts),
+                (
+                    ObjectKind::Relation
+                    | ObjectKind::Schema
+                    | ObjectKind::Database
+                    | ObjectKind::Role
+                    | ObjectKind::Type
+                    | ObjectKind::Extension
+                    | ObjectKind::Setting
+                    | ObjectKind::Channel
+                    | ObjectKind::Other,
+                    _,
+                ) => {}
+            }
+        }
+        let held = self.held_by(&relations)?;
+        self.findings.may_quote |= self.context.counts(&held);
+        match effect(node) {
+            Effect::Harmless => {}
+            Effect::Changes => self.launder_columns(&held, node),
+            Effect::MakesCode => self.launder(&Taint::unknown(), "code"),
+            Effect::Foreign => self.findings.foreign = true,
+        }
+        self.particulars(node)
+    }
+
+    /// Definitions reach columns that are there; what is unknown of a relation does not matter to them.
+    fn launder_columns(&mut self, held: &Taint, node: &NodeEnum) {
+        if !held.columns.is_empty() {
+            self.findings.note(held, Purpose::Launders(word(node).into()));
+        }
+    }
+
+    fn particulars(&mut self, node: &'t NodeEnum) -> Traced<()> {
+        match node {
+            NodeEnum::IndexStmt(index) => self.index(index),
+            NodeEnum::CreateTrigStmt(trigger) => {
+                let parts: Vec<&str> = name::strings(&trigger.funcname).collect();
+                self.mention_function(&parts);
+                Ok(())
+            }
+            NodeEnum::RenameStmt(rename) => self.rename(rename),
+            NodeEnum::CreatePublicationStmt(publication)
+                if publication.for_all_tables
+                    || name::published_schemas(&publication.pubobjects).next().is_some() =>
+            {
+                self.launder(&Taint::unknown(), "a publication");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Building an index computes its expressions for all rows.
+    fn index(&mut self, index: &'t IndexStmt) -> Traced<()> {
+        let Some(range) = &index.relation else { return Ok(()) };
+        let source = self.relation(range);
+        let scope = Scope::with(None, vec![Item::new(Some(&range.relname), source)]);
+        let mut value = Value::clean(Kind::Unknown);
+        for node in index.index_params.iter().chain(&index.index_including_params) {
+            if let Some(NodeEnum::IndexElem(element)) = &node.node
+                && let Some(node) = element.expr.as_deref()
+            {
+                value.absorb(&self.value(node, &scope)?);
+            }
+        }
+        if let Some(node) = index.where_clause.as_deref() {
+            value.absorb_next(&self.value(node, &scope)?);
+        }
+        self.may_fail(&value);
+        Ok(())
+    }
+
+    /// Rules name schemas, relations and columns.
+    fn rename(&mut self, rename: &'t RenameStmt) -> Traced<()> {
+        if rename.rename_type() != ObjectType::ObjectSchema {
+            return Ok(());
+        }
+        let all: &'s [Relation] = self.context.schema.relations();
+        let of_schema = all.iter().filter(|relation| *relation.schema == *rename.subname);
+        let relations: Vec<&'t Relation> = of_schema.map(|relation| -> &'t Relation { relation }).collect();
+        let held = self.held_by(&relations)?;
+        self.launder(&held, "rename");
+        Ok(())
+    }
+}
+
+/// A name that was put together from its parts, taken apart again.
+fn parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    let mut characters = name.chars().peekable();
+    while let Some(character) = characters.next() {
+        let last = parts.len() - 1;
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                parts[last].push('"');
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            other => parts[last].push(other),
+        }
+    }
+    parts
+}
+
+/// What is told of a definition that is refused.
+fn word(node: &NodeEnum) -> &'static str {
+    match node {
+        NodeEnum::AlterTableStmt(_) => "ALTER TABLE",
+        NodeEnum::RenameStmt(_) => "RENAME",
+        NodeEnum::AlterObjectSchemaStmt(_) => "SET SCHEMA",
+        NodeEnum::IndexStmt(_) => "CREATE UNIQUE INDEX",
+        NodeEnum::CreateStmt(_) => "CREATE TABLE",
+        NodeEnum::CreateTrigStmt(_) => "CREATE TRIGGER",
+        NodeEnum::RuleStmt(_) => "CREATE RULE",
+        NodeEnum::CreatePolicyStmt(_) | NodeEnum::AlterPolicyStmt(_) => "a policy",
+        NodeEnum::CreateStatsStmt(_) => "CREATE STATISTICS",
+        NodeEnum::CreatePublicationStmt(_) | NodeEnum::AlterPublicationStmt(_) => "a publication",
+        _ => "a definition",
+    }
+}
+
+fn effect(node: &NodeEnum) -> Effect {
+    match node {
+        NodeEnum::AlterTableStmt(alter) if is_harmless_alter(alter) => Effect::Harmless,
+        NodeEnum::IndexStmt(index) if !index.unique && index.exclude_op_names.is_empty() => Effect::Harmless,
+        // A copy of the definition alone holds nothing.
+        NodeEnum::CreateStmt(create) if !refers(&create.table_elts) && create.inh_relations.is_empty() => {
+            Effect::Harmless
+        }
+        NodeEnum::RenameStmt(rename) if !renames_columns(rename) => Effect::Harmless,
+        NodeEnum::CreateFunctionStmt(_)
+        | NodeEnum::AlterFunctionStmt(_)
+        | NodeEnum::CreateCastStmt(_)
+        | NodeEnum::CreateTransformStmt(_)
+        | NodeEnum::CreateConversionStmt(_)
+        | NodeEnum::CreateOpClassStmt(_)
+        | NodeEnum::CreateEventTrigStmt(_)
+        | NodeEnum::CreatePlangStmt(_) => Effect::MakesCode,
+        NodeEnum::DefineStmt(define) => match define.kind() {
+            ObjectType::ObjectAggregate | ObjectType::ObjectOperator | ObjectType::ObjectType => {
+                Effect::MakesCode
+            }
+            _ => Effect::Harmless,
+        },
+        NodeEnum::CreateForeignTableStmt(_)
+        | NodeEnum::CreateForeignServerStmt(_)
+        | NodeEnum::AlterForeignServerStmt(_)
+        | NodeEnum::CreateFdwStmt(_)
+        | NodeEnum::AlterFdwStmt(_)
+        | NodeEnum::CreateUserMappingStmt(_)
+        | NodeEnum::AlterUserMappingStmt(_)
+        | NodeEnum::ImportForeignSchemaStmt(_)
+        | NodeEnum::CreateSubscriptionStmt(_)
+        | NodeEnum::AlterSubscriptionStmt(_) => Effect::Foreign,
+        node if is_harmless(node) => Effect::Harmless,
+        // Whatever else there is: it is refused where it mentions something protected.
+        _ => Effect::Changes,
+    }
+}
+
+/// Statements that leave values where they are, and definitions that say nothing about them.
+fn is_harmless(node: &NodeEnum) -> bool {
+    matches!(
+        node,
+        NodeEnum::TransactionStmt(_)
+            | NodeEnum::VariableSetStmt(_)
+            | NodeEnum::ConstraintsSetStmt(_)
+            | NodeEnum::DiscardStmt(_)
+            | NodeEnum::DeallocateStmt(_)
+            | NodeEnum::ClosePortalStmt(_)
+            | NodeEnum::ListenStmt(_)
+            | NodeEnum::NotifyStmt(_)
+            | NodeEnum::UnlistenStmt(_)
+            | NodeEnum::DropStmt(_)
+            | NodeEnum::DropRoleStmt(_)
+            | NodeEnum::DropOwnedStmt(_)
+            | NodeEnum::DropdbStmt(_)
+            | NodeEnum::TruncateStmt(_)
+            | NodeEnum::CommentStmt(_)
+            | NodeEnum::SecLabelStmt(_)
+            | NodeEnum::VacuumStmt(_)
+            | NodeEnum::ClusterStmt(_)
+            | NodeEnum::ReindexStmt(_)
+            | NodeEnum::CheckPointStmt(_)
+            | NodeEnum::LockStmt(_)
+            | NodeEnum::GrantStmt(_)
+            | NodeEnum::GrantRoleStmt(_)
+            | NodeEnum::AlterDefaultPrivilegesStmt(_)
+            | NodeEnum::RefreshMatViewStmt(_)
+            | NodeEnum::CreateSeqStmt(_)
+            | NodeEnum::AlterSeqStmt(_)
+            | NodeEnum::CreateEnumStmt(_)
+            | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::CompositeTypeStmt(_)
+            | NodeEnum::CreateRoleStmt(_)
+            | NodeEnum::AlterRoleStmt(_)
+            | NodeEnum::CreateExtensionStmt(_)
+    )
+}
+
+fn is_harmless_alter(alter: &AlterTableStmt) -> bool {
+    alter.cmds.iter().all(|node| match &node.node {
+        Some(NodeEnum::AlterTableCmd(command)) => is_harmless_command(command),
+        _ => false,
+    })
+}
+
+fn is_harmless_command(command: &AlterTableCmd) -> bool {
+    match command.subtype() {
+        AlterTableType::AtAddColumn => match command.def.as_ref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::ColumnDef(column)) => column.constraints.iter().all(is_about_itself),
+            _ => false,
+        },
+        AlterTableType::AtColumnDefault
+        | AlterTableType::AtDropNotNull
+        | AlterTableType::AtDropColumn
+        | AlterTableType::AtDropConstraint
+        | AlterTableType::AtSetStatistics
+        | AlterTableType::AtSetStorage
+        | AlterTableType::AtSetCompression
+        | AlterTableType::AtSetRelOptions
+        | AlterTableType::AtResetRelOptions
+        | AlterTableType::AtReplicaIdentity
+        | AlterTableType::AtClusterOn
+        | AlterTableType::AtDropCluster
+        | AlterTableType::AtSetTableSpace
+        | AlterTableType::AtAddIdentity
+        | AlterTableType::AtSetIdentity
+        | AlterTableType::AtDropIdentity => true,
+        _ => false,
+    }
+}
+
+/// Whether a new column's constraint looks at that column only.
+fn is_about_itself(node: &Node) -> bool {
+    match &node.node {
+        Some(NodeEnum::Constraint(constraint)) => matches!(
+            constraint.contype(),
+            ConstrType::ConstrNull
+                | ConstrType::ConstrNotnull
+                | ConstrType::ConstrDefault
+                | ConstrType::ConstrIdentity
+                | ConstrType::ConstrUnique
+                | ConstrType::ConstrPrimary
+        ),
+        _ => false,
+    }
+}
+
+/// Whether a new table refers to rows of others.
+fn refers(elements: &[Node]) -> bool {
+    let is_foreign = |node: &Node| {
+        matches!(&node.node, Some(NodeEnum::Constraint(constraint))
+            if constraint.contype() == ConstrType::ConstrForeign)
+    };
+    let of_column = |column: &ColumnDef| column.constraints.iter().any(is_foreign);
+    elements.iter().any(|node| match &node.node {
+        Some(NodeEnum::ColumnDef(column)) => of_column(column),
+        _ => is_foreign(node),
+    })
+}
+
+fn renames_columns(rename: &RenameStmt) -> bool {
+    matches!(
+        rename.rename_type(),
+        ObjectType::ObjectTable
+            | ObjectType::ObjectColumn
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectForeignTable
+            | ObjectType::ObjectAttribute
+            | ObjectType::Undefined
+    )
+}

@@ -1,0 +1,139 @@
+//! INSERT, UPDATE, DELETE, MERGE and copies.
+
+use super::check_all;
+
+#[test]
+fn plain_writes() {
+    check_all(&[
+        ("INSERT INTO log VALUES (1, 'x', now())", "-"),
+        ("INSERT INTO log (message) SELECT name FROM users", "-"),
+        ("INSERT INTO users (id, name, ssn) VALUES (1, 'x', $1)", "-"),
+        (
+            "INSERT INTO users (id, ssn) VALUES (1, $1) RETURNING *",
+            "id, name, ssn=users.ssn, email, salary=users.salary, active, created, born=users.born, pay=users.pay, note",
+        ),
+        ("INSERT INTO users (id, ssn) VALUES (1, $1) RETURNING id, upper(ssn)", "id, upper~users.ssn"),
+        (
+            "INSERT INTO users (id, ssn) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn, name = excluded.name",
+            "-",
+        ),
+        ("INSERT INTO users (id) VALUES (1) ON CONFLICT DO NOTHING", "-"),
+        ("UPDATE users SET ssn = $1, name = 'x' WHERE id = 2", "-"),
+        (
+            "UPDATE users SET ssn = $1 WHERE id = 2 RETURNING old.ssn, new.ssn, id",
+            "ssn=users.ssn, ssn=users.ssn, id",
+        ),
+        ("UPDATE users SET ssn = $1 RETURNING WITH (OLD AS o) o.ssn", "ssn=users.ssn"),
+        (
+            "UPDATE orders SET amount = amount + 1 FROM users u WHERE u.id = orders.user_id RETURNING orders.id, u.name",
+            "id, name",
+        ),
+        ("UPDATE orders SET (amount, status) = (1, 'x') WHERE id = 1", "-"),
+        ("UPDATE orders SET (amount, status) = (SELECT 1, name FROM users LIMIT 1)", "-"),
+        (
+            "DELETE FROM orders USING users u WHERE u.id = user_id RETURNING *, u.ssn",
+            "id, user_id, amount, status, placed, id, name, ssn=users.ssn, email, salary=users.salary, active, created, born=users.born, pay=users.pay, note, ssn=users.ssn",
+        ),
+        ("DELETE FROM users WHERE id = 1 RETURNING ssn", "ssn=users.ssn"),
+        (
+            "MERGE INTO log l USING orders o ON l.id = o.id WHEN MATCHED THEN UPDATE SET message = o.status WHEN NOT MATCHED THEN INSERT (id, message) VALUES (o.id, 'x') RETURNING merge_action(), l.*",
+            "merge_action, id, message, at",
+        ),
+        (
+            "MERGE INTO users u USING log l ON u.id = l.id WHEN MATCHED THEN DELETE RETURNING u.ssn",
+            "ssn=users.ssn",
+        ),
+        ("TRUNCATE log", "-"),
+        ("SELECT id INTO TEMP x FROM users", "-"),
+        ("CREATE TABLE x AS SELECT id, name FROM users", "-"),
+        ("CREATE TEMP TABLE x AS SELECT * FROM orders", "-"),
+    ]);
+}
+
+#[test]
+fn laundering() {
+    check_all(&[
+        ("INSERT INTO log (message) SELECT ssn FROM users", "- | into log.message: users.ssn"),
+        (
+            "INSERT INTO log SELECT 1, upper(ssn) FROM users",
+            "- | fails log.message: users.ssn | into log.message: users.ssn",
+        ),
+        (
+            "INSERT INTO log (id, message) VALUES (1, (SELECT max(ssn) FROM users))",
+            "- | fails log.message: users.ssn | into log.message: users.ssn",
+        ),
+        ("INSERT INTO vault (ssn) SELECT ssn FROM users", "-"),
+        ("UPDATE users SET ssn = nullif(ssn, '123')", "- | fails users.ssn: users.ssn"),
+        ("INSERT INTO vault (ssn) SELECT upper(ssn) FROM users", "- | fails vault.ssn: users.ssn"),
+        ("UPDATE users SET name = ssn", "- | into users.name: users.ssn"),
+        ("UPDATE users SET note = ssn", "- | into users.note: users.ssn"),
+        (
+            "UPDATE log SET message = (SELECT ssn FROM users LIMIT 1)",
+            "- | fails log.message: users.ssn | into log.message: users.ssn",
+        ),
+        (
+            "UPDATE log SET (id, message) = (SELECT id, ssn FROM users LIMIT 1)",
+            "- | into log.message: users.ssn",
+        ),
+        (
+            "UPDATE log SET message = u.ssn FROM users u WHERE u.id = log.id",
+            "- | into log.message: users.ssn",
+        ),
+        (
+            "INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET name = users.ssn",
+            "- | into users.name: users.ssn",
+        ),
+        (
+            "MERGE INTO log l USING users u ON l.id = u.id WHEN MATCHED THEN UPDATE SET message = u.ssn",
+            "- | into log.message: users.ssn",
+        ),
+        (
+            "MERGE INTO log l USING users u ON l.id = u.id WHEN NOT MATCHED THEN INSERT (message) VALUES (u.ssn)",
+            "- | into log.message: users.ssn",
+        ),
+        ("CREATE TABLE x AS SELECT ssn FROM users", "- | into x: users.ssn"),
+        ("CREATE TEMP TABLE x AS TABLE users", "- | into x: users.ssn+users.salary+users.born+users.pay"),
+        ("SELECT ssn INTO x FROM users", "- | into x: users.ssn"),
+        ("CREATE TABLE x AS EXECUTE p", "- | into x: "),
+        (
+            "WITH w AS (INSERT INTO log (message) SELECT ssn FROM users RETURNING id) SELECT * FROM w",
+            "id | into log.message: users.ssn",
+        ),
+        ("INSERT INTO nowhere SELECT ssn FROM users", "- | into nowhere: users.ssn"),
+        ("INSERT INTO nowhere SELECT name FROM users", "-"),
+        ("INSERT INTO log (message) SELECT x FROM nowhere", "- | fails log.message:  | into log.message: "),
+        (
+            "INSERT INTO log (message) SELECT last4 FROM v_last",
+            "- | fails log.message: users.ssn | into log.message: users.ssn",
+        ),
+        ("INSERT INTO v_clean (name) SELECT ssn FROM users", "- | into v_clean.name: users.ssn"),
+    ]);
+}
+
+#[test]
+fn probing_and_shaping() {
+    check_all(&[
+        ("INSERT INTO accounts (id, iban) VALUES (1, $1)", "- | probes: accounts.iban"),
+        ("INSERT INTO accounts (id, owner) VALUES (1, $1)", "-"),
+        ("INSERT INTO accounts VALUES (1, $1)", "- | probes: accounts.iban"),
+        ("INSERT INTO refs (iban) VALUES ($1)", "- | probes: accounts.iban"),
+        ("UPDATE accounts SET iban = $1", "- | probes: accounts.iban"),
+        ("UPDATE accounts SET owner = 1 WHERE id = 2", "-"),
+        (
+            "INSERT INTO accounts (id, iban) VALUES (1, 'x') ON CONFLICT (iban) DO NOTHING",
+            "- | ON CONFLICT: accounts.iban | probes: accounts.iban",
+        ),
+        (
+            "INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'x' WHERE users.ssn = '1'",
+            "- | ='1': users.ssn",
+        ),
+        ("UPDATE log SET message = 'x' FROM users u WHERE u.ssn LIKE '1%'", "- | WHERE: users.ssn"),
+        ("DELETE FROM users WHERE ssn LIKE '1%'", "- | WHERE: users.ssn"),
+        ("DELETE FROM log USING users WHERE message = ssn", "- | WHERE: users.ssn"),
+        ("MERGE INTO log l USING users u ON l.message = u.ssn WHEN MATCHED THEN DELETE", "- | ON: users.ssn"),
+        (
+            "MERGE INTO log l USING users u ON l.id = u.id WHEN MATCHED AND u.ssn > '5' THEN DELETE",
+            "- | WHEN: users.ssn",
+        ),
+    ]);
+}
