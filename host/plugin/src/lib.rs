@@ -39,6 +39,6 @@ pub use limits::Limits;
 pub use load_error::LoadError;
 pub use metadata::{Metadata, MetadataError};
 pub use plugin::{Detector, Masker, Plugin};
-pub use scan::{ColumnTexts, ResultScanner, ScanFinding, UNSCANNED};
+pub use scan::{ColumnTexts, GatedScan, ResultScanner, ScanFinding, UNSCANNED};
 pub use settings::{ConfigureError, SettingsProblem};
 pub use world::World;

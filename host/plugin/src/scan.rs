@@ -94,7 +94,8 @@ pub struct ResultScanner {
     detectors: Vec<Searcher>,
     ignored: Vec<String>,
     block: CellBlock,
-    gated: Vec<Gated>,
+    /// For each detector, what its gate says of each column.
+    gated: Vec<Vec<Gated>>,
 }
 
 impl ResultScanner {
@@ -117,17 +118,46 @@ impl ResultScanner {
     /// # Errors
     /// When a detector fails, everything counts as sensitive; later calls fail too.
     pub fn scan(&mut self, columns: &[ColumnTexts]) -> Result<Vec<ScanFinding>, PluginFailure> {
-        let mut candidates = vec![];
-        for detector in &mut self.detectors {
-            let gates = detector.plugin.gates();
-            self.gated.resize_with(columns.len(), Gated::default);
-            for (gated, column) in self.gated.iter_mut().zip(columns) {
-                gated.fill(gates, column);
+        self.gate(columns).scan()
+    }
+
+    /// The first half of [`ResultScanner::scan`], which calls no plugin and is quick.
+    pub fn gate<'s>(&'s mut self, columns: &'s [ColumnTexts]) -> GatedScan<'s> {
+        self.gated.resize_with(self.detectors.len(), Vec::new);
+        for (detector, gated) in self.detectors.iter().zip(&mut self.gated) {
+            gated.resize_with(columns.len(), Gated::default);
+            for (gated, column) in gated.iter_mut().zip(columns) {
+                gated.fill(detector.plugin.gates(), column);
             }
-            let scene = Scene { columns, gated: &self.gated, context: &self.context, fields: &self.fields };
-            detector.search(&scene, &mut self.block, &mut candidates)?;
         }
-        candidates.retain(|candidate| !self.ignored.iter().any(|label| **label == *candidate.label));
+        GatedScan { scanner: self, columns }
+    }
+}
+
+/// A scan that has passed the gate.
+pub struct GatedScan<'s> {
+    scanner: &'s mut ResultScanner,
+    columns: &'s [ColumnTexts],
+}
+
+impl GatedScan<'_> {
+    /// Whether [`GatedScan::scan`] is going to call a detector, which blocks the thread.
+    pub fn calls_detectors(&self) -> bool {
+        self.scanner.gated.iter().flatten().any(|gated| gated.bytes > 0)
+    }
+
+    /// See [`ResultScanner::scan`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan(self) -> Result<Vec<ScanFinding>, PluginFailure> {
+        let ResultScanner { context, fields, detectors, ignored, block, gated } = self.scanner;
+        let mut candidates = vec![];
+        for (detector, gated) in detectors.iter_mut().zip(gated) {
+            let scene = Scene { columns: self.columns, gated, context, fields };
+            detector.search(&scene, block, &mut candidates)?;
+        }
+        candidates.retain(|candidate| !ignored.iter().any(|label| **label == *candidate.label));
         Ok(resolve(candidates))
     }
 }

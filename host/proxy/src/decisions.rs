@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use grille_core::audit::StatementRecord;
-use grille_core::{Action, Decision, PluginId};
+use grille_core::{Action, Decision, PluginId, Role};
 use grille_wire::postgres::Statement;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
+
+use crate::catalog::Rules;
+use crate::lineage::{Behind, PathDigest, Refusal, RoundTrip, Traced};
 
 /// Most statements remembered in one generation.
 const STATEMENTS_CACHED_MAX: usize = 20_000;
@@ -23,9 +26,18 @@ pub(crate) type AskerDigest = [u8; 16];
 pub(crate) struct Judged {
     pub(crate) statement: Arc<Statement>,
     /// For FETCH and EXECUTE: what stands behind the name, whose results come back.
-    pub(crate) behind: Vec<Arc<Statement>>,
+    pub(crate) behind: Vec<Behind>,
     pub(crate) decision: Decision,
     pub(crate) records: Arc<Vec<StatementRecord>>,
+    /// Whether results are masked, by the role or by an obligation.
+    pub(crate) is_restricted: bool,
+    pub(crate) rules: Rules,
+    /// Its lineage; none where nothing is masked, where nothing is read, or where it was refused before.
+    pub(crate) traced: Option<Arc<Traced>>,
+    /// What of it is turned back from tokens.
+    pub(crate) round_trip: RoundTrip,
+    /// Why lineage refuses it.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 impl Judged {
@@ -33,6 +45,31 @@ impl Judged {
     pub(crate) fn uses_names(&self) -> bool {
         names_something(&self.statement)
     }
+
+    /// What runs: the statements themselves, and those behind the names they give.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
+        let behind = self.behind.iter().flat_map(|behind| &behind.statement.actions);
+        self.statement.actions.iter().chain(behind)
+    }
+
+    /// Whether its results pass as bytes: nothing is to be looked at, and nothing protected is in them.
+    pub(crate) fn passes(&self, role: &Role) -> bool {
+        let is_clean = || self.traced.as_ref().is_some_and(|traced| traced.is_clean());
+        !self.is_restricted || role.detectors.is_empty() && is_clean()
+    }
+
+    /// Whether what the server says about it may quote protected values.
+    pub(crate) fn touches_protected(&self) -> bool {
+        match &self.traced {
+            Some(traced) => traced.touches_protected(),
+            None => self.is_restricted && !self.rules.is_empty() && self.actions().any(ends_something),
+        }
+    }
+}
+
+/// Whether constraints that were put off may fail in it, whatever it says itself.
+fn ends_something(action: &Action) -> bool {
+    matches!(action.kind.as_str(), "commit" | "prepare transaction" | "set constraints")
 }
 
 pub(crate) fn names_something(statement: &Statement) -> bool {
@@ -71,19 +108,34 @@ impl DecisionCache {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OwnedTextKey {
-    pub(crate) asker: AskerDigest,
-    pub(crate) text: Bytes,
+    asker: AskerDigest,
+    catalogue: u64,
+    path: PathDigest,
+    text: Bytes,
 }
 
+/// A text, and all that its judgement rests on beside the generation.
 #[derive(Debug, Hash)]
 pub(crate) struct TextKey<'k> {
     pub(crate) asker: AskerDigest,
+    /// The catalogue's version; 0 where there is none.
+    pub(crate) catalogue: u64,
+    /// Where unqualified names are looked up.
+    pub(crate) path: PathDigest,
     pub(crate) text: &'k Bytes,
+}
+
+impl TextKey<'_> {
+    pub(crate) fn to_owned(&self) -> OwnedTextKey {
+        let Self { asker, catalogue, path, text } = *self;
+        OwnedTextKey { asker, catalogue, path, text: text.clone() }
+    }
 }
 
 impl Equivalent<OwnedTextKey> for TextKey<'_> {
     fn equivalent(&self, key: &OwnedTextKey) -> bool {
-        self.asker == key.asker && *self.text == key.text
+        (self.asker, self.catalogue, self.path) == (key.asker, key.catalogue, key.path)
+            && *self.text == key.text
     }
 }
 
@@ -94,7 +146,8 @@ impl Weighter<OwnedTextKey, Arc<Judged>> for TextWeight {
     fn weight(&self, key: &OwnedTextKey, judged: &Arc<Judged>) -> u64 {
         // The records say again what the actions hold.
         let actions: usize = judged.statement.actions.iter().map(|action| 2 * weight(action)).sum();
-        (key.text.len() + actions) as u64
+        let lineage = judged.traced.as_ref().map_or(0, |traced| traced.weight());
+        (key.text.len() + actions + lineage) as u64
     }
 }
 

@@ -8,15 +8,19 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use grille_core::{ClientMessage, Fault, Principal, SqlState, UpstreamName};
 use grille_wire::postgres::{
-    CancelKey, FirstPacket, HEADER_BYTES, Severity, Startup, decode_first_packet, first_packet_length,
-    put_cleartext_password_request, put_error, put_negotiate_protocol_version, take_password,
+    BEARER_OVERHEAD_BYTES_MAX, BearerError, BearerRequest, CancelKey, FirstPacket, HEADER_BYTES, Severity,
+    Startup, decode_first_packet, first_packet_length, put_bearer_refusal, put_bearer_request,
+    put_cleartext_password_request, put_error, put_negotiate_protocol_version, take_bearer_farewell,
+    take_bearer_request, take_password,
 };
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::identity::TokenVerifier;
 use crate::identity::limits::TOKEN_BYTES_MAX;
+use crate::settings::{ClientAuthentication, OauthAdvice};
 use crate::startup_parameters;
 use crate::tls::ALPN_POSTGRESQL;
 use crate::transport::Transport;
@@ -31,6 +35,7 @@ const NEGOTIATIONS_MAX: usize = 2;
 pub(crate) struct Offer {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) plaintext: bool,
+    pub(crate) authentication: ClientAuthentication,
 }
 
 /// A client whose token was verified.
@@ -50,8 +55,14 @@ pub(crate) enum Arrived {
     /// A client with a good token.
     Client(Box<Client>),
     /// A request to cancel.
-    Cancel(CancelKey),
-    /// Somebody who went away, or never spoke PostgreSQL's protocol.
+    Cancel {
+        /// What to cancel.
+        key: CancelKey,
+        /// To be held until the upstream has been asked: a client takes its end as the sign that a signal cannot come any
+        /// more, and sends its next statement.
+        stream: Transport,
+    },
+    /// Somebody who went away, never spoke PostgreSQL's protocol, or only asked where tokens come from.
     Nobody,
 }
 
@@ -68,6 +79,8 @@ enum Failed {
     Io,
     /// To be told and closed.
     Refused(ClientMessage, Fault),
+    /// The client has asked where to get a token, and has been told; it will come back with one.
+    Advised(ClientMessage),
 }
 
 impl From<std::io::Error> for Failed {
@@ -93,7 +106,7 @@ pub(crate) async fn receive(
         Err(Unencrypted { mut stream, message }) => return Err(turn_away(&mut stream, message).await),
     };
     let startup = match packet {
-        FirstPacket::CancelRequest(key) => return Ok(Arrived::Cancel(key)),
+        FirstPacket::CancelRequest(key) => return Ok(Arrived::Cancel { key, stream }),
         FirstPacket::Startup(startup) => startup,
         FirstPacket::SslRequest | FirstPacket::GssEncryptionRequest => return Ok(Arrived::Nobody),
     };
@@ -107,6 +120,10 @@ pub(crate) async fn receive(
             Ok(Arrived::Client(Box::new(client)))
         }
         Err(Failed::Io) => Ok(Arrived::Nobody),
+        Err(Failed::Advised(message)) => {
+            turn_away(&mut stream, message).await;
+            Ok(Arrived::Nobody)
+        }
         Err(Failed::Refused(message, fault)) => {
             let mut away = turn_away(&mut stream, message).await;
             away.fault = fault;
@@ -149,7 +166,7 @@ async fn encrypt(mut tcp: TcpStream, offer: &Offer) -> Result<Option<(Transport,
         let packet = match read_first_packet(&mut tcp).await {
             Ok(packet) => packet,
             Err(Failed::Io) => return Ok(None),
-            Err(Failed::Refused(message, _)) => {
+            Err(Failed::Refused(message, _) | Failed::Advised(message)) => {
                 return Err(Unencrypted { stream: Transport::Plain(tcp), message });
             }
         };
@@ -184,7 +201,7 @@ async fn first_packet_within(mut stream: Transport) -> Result<Option<(Transport,
             ClientMessage::new(SqlState::ProtocolViolation, "the connection is encrypted already")
         }
         Err(Failed::Io) => return Ok(None),
-        Err(Failed::Refused(message, _)) => message,
+        Err(Failed::Refused(message, _) | Failed::Advised(message)) => message,
     };
     Err(Unencrypted { stream, message })
 }
@@ -220,35 +237,77 @@ async fn authenticate(
     if startup.needs_negotiation() {
         put_negotiate_protocol_version(&mut out, startup);
     }
-    put_cleartext_password_request(&mut out);
-    stream.write_all(&out).await?;
-    stream.flush().await?;
-    let token = read_token(stream).await?;
-    let principal = verifier
-        .verify(&token, SystemTime::now())
-        .await
-        .map_err(|refusal| Failed::Refused(refusal.client_message(), refusal.fault()))?;
+    let principal = match &offer.authentication {
+        ClientAuthentication::Password => {
+            put_cleartext_password_request(&mut out);
+            send(stream, &out).await?;
+            let token = read_token(stream).await?;
+            verify(verifier, &token).await?
+        }
+        ClientAuthentication::OauthBearer(advice) => {
+            put_bearer_request(&mut out);
+            send(stream, &out).await?;
+            take_bearer(stream, advice, verifier).await?
+        }
+    };
     Ok((principal, parameters))
 }
 
+async fn send(stream: &mut Transport, message: &[u8]) -> Result<(), Failed> {
+    stream.write_all(message).await?;
+    Ok(stream.flush().await?)
+}
+
+async fn verify(verifier: &TokenVerifier, token: &str) -> Result<Principal, Failed> {
+    let verified = verifier.verify(token, SystemTime::now()).await;
+    verified.map_err(|refusal| Failed::Refused(refusal.client_message(), refusal.fault()))
+}
+
+/// The rest of an OAUTHBEARER exchange, once the client has been asked.
+async fn take_bearer(
+    stream: &mut Transport,
+    advice: &OauthAdvice,
+    verifier: &TokenVerifier,
+) -> Result<Principal, Failed> {
+    let message = read_answer(stream, TOKEN_BYTES_MAX + BEARER_OVERHEAD_BYTES_MAX).await?;
+    let failed = match take_bearer_request(&message).map_err(bearer_violation)? {
+        BearerRequest::Token(token) => match verify(verifier, token).await {
+            Ok(principal) => return Ok(principal),
+            Err(failed) => failed,
+        },
+        BearerRequest::Discovery => Failed::Advised(
+            ClientMessage::new(SqlState::InvalidAuthorization, "no token was given")
+                .hint("Sign in at the issuer that was named, and connect again with its token."),
+        ),
+    };
+    refuse_bearer(stream, advice).await?;
+    Err(failed)
+}
+
+/// Tells what the client needs to get a good token (RFC 7628, section 3.2.2), and waits until it has taken note.
+async fn refuse_bearer(stream: &mut Transport, advice: &OauthAdvice) -> Result<(), Failed> {
+    let OauthAdvice { issuer, scope } = advice;
+    let told = json!({
+        // The only status after which libpq gets a token and comes back.
+        "status": "invalid_token",
+        // libpq takes what stands before `/.well-known/` for the issuer, so nothing is made prettier here.
+        "openid-configuration": format!("{issuer}/.well-known/openid-configuration"),
+        "scope": scope,
+    });
+    let mut out = BytesMut::new();
+    put_bearer_refusal(&mut out, &told.to_string());
+    send(stream, &out).await?;
+    let message = read_answer(stream, BEARER_OVERHEAD_BYTES_MAX).await?;
+    take_bearer_farewell(&message).map_err(bearer_violation)
+}
+
+fn bearer_violation(error: BearerError) -> Failed {
+    refused(SqlState::ProtocolViolation, error.to_string())
+}
+
 async fn read_token(stream: &mut Transport) -> Result<String, Failed> {
-    let mut header = [0; HEADER_BYTES];
-    stream.read_exact(&mut header).await?;
-    let [tag, length @ ..] = header;
-    let length = u32::from_be_bytes(length) as usize;
-    if tag != b'p' || length < 4 {
-        return Err(refused(SqlState::ProtocolViolation, "a password message was expected"));
-    }
-    // The length counts itself and the closing zero byte.
-    if length > TOKEN_BYTES_MAX + 5 {
-        return Err(refused(
-            SqlState::InvalidPassword,
-            format!("the token is too large: at most {TOKEN_BYTES_MAX} bytes are accepted"),
-        ));
-    }
-    let mut message = vec![0; length + 1];
-    message[..HEADER_BYTES].copy_from_slice(&header);
-    stream.read_exact(&mut message[HEADER_BYTES..]).await?;
+    // The closing zero byte is not part of the token.
+    let message = read_answer(stream, TOKEN_BYTES_MAX + 1).await?;
     match take_password(&message) {
         Some(token) if !token.is_empty() => Ok(token.to_owned()),
         Some(_) => Err(Failed::Refused(
@@ -258,4 +317,26 @@ async fn read_token(stream: &mut Transport) -> Result<String, Failed> {
         )),
         None => Err(refused(SqlState::ProtocolViolation, "the password message is malformed")),
     }
+}
+
+/// A whole message of the tag that all answers to an authentication request have, its body of at most `body_bytes_max`.
+async fn read_answer(stream: &mut Transport, body_bytes_max: usize) -> Result<Vec<u8>, Failed> {
+    let mut header = [0; HEADER_BYTES];
+    stream.read_exact(&mut header).await?;
+    let [tag, length @ ..] = header;
+    let length = u32::from_be_bytes(length) as usize;
+    if tag != b'p' || length < 4 {
+        return Err(refused(SqlState::ProtocolViolation, "a password message was expected"));
+    }
+    // The length counts itself.
+    if length > body_bytes_max + 4 {
+        return Err(refused(
+            SqlState::InvalidPassword,
+            format!("the token is too large: at most {TOKEN_BYTES_MAX} bytes are accepted"),
+        ));
+    }
+    let mut message = vec![0; length + 1];
+    message[..HEADER_BYTES].copy_from_slice(&header);
+    stream.read_exact(&mut message[HEADER_BYTES..]).await?;
+    Ok(message)
 }

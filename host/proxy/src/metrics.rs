@@ -1,6 +1,9 @@
 //! What the data plane counts. No label holds anything a client chose.
 
-use grille_core::{Fault, GenerationId};
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use grille_core::{Fault, GenerationId, UpstreamName};
 use grille_plugin::PluginFailure;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -19,6 +22,9 @@ pub(crate) struct Metrics {
     statements: Family<StatementLabels, Counter>,
     plugin_failures: Family<PluginLabels, Counter>,
     treated: Family<TreatedLabels, Counter>,
+    lineage_refusals: Family<PurposeLabel, Counter>,
+    catalog_reads: Family<CatalogLabels, Counter>,
+    catalog_read_at: Family<UpstreamLabel, Gauge<f64, AtomicU64>>,
     pub(crate) rows: Counter,
     pub(crate) latency_seconds: Histogram,
 }
@@ -45,6 +51,22 @@ struct TreatedLabels {
     label: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PurposeLabel {
+    purpose: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CatalogLabels {
+    upstream: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabel {
+    upstream: String,
+}
+
 impl Metrics {
     /// Makes the counters and registers them.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -56,6 +78,9 @@ impl Metrics {
             statements: Family::default(),
             plugin_failures: Family::default(),
             treated: Family::default(),
+            lineage_refusals: Family::default(),
+            catalog_reads: Family::default(),
+            catalog_read_at: Family::default(),
             rows: Counter::default(),
             // 50 µs to 100 s.
             latency_seconds: Histogram::new(exponential_buckets(50e-6, 4.0, 12)),
@@ -76,6 +101,21 @@ impl Metrics {
             metrics.plugin_failures.clone(),
         );
         grille.register("treated_values", "Values masked, by label", metrics.treated.clone());
+        grille.register(
+            "lineage_refusals",
+            "Statements refused for what they do with protected columns, by purpose",
+            metrics.lineage_refusals.clone(),
+        );
+        grille.register(
+            "catalog_reads",
+            "Readings of an upstream's catalogue, by outcome",
+            metrics.catalog_reads.clone(),
+        );
+        grille.register(
+            "catalog_read_timestamp_seconds",
+            "When an upstream's catalogue was last read, since the epoch",
+            metrics.catalog_read_at.clone(),
+        );
         grille.register("rows", "Rows returned to clients", metrics.rows.clone());
         grille.register(
             "statement_latency_seconds",
@@ -105,5 +145,25 @@ impl Metrics {
 
     pub(crate) fn treated(&self, label: &str, count: u64) {
         self.treated.get_or_create(&TreatedLabels { label: label.to_owned() }).inc_by(count);
+    }
+
+    pub(crate) fn lineage_refused(&self, purpose: &'static str) {
+        self.lineage_refusals.get_or_create(&PurposeLabel { purpose }).inc();
+    }
+
+    pub(crate) fn catalog_read(&self, upstream: &UpstreamName) {
+        self.count_catalog(upstream, "ok");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let label = UpstreamLabel { upstream: upstream.to_string() };
+        self.catalog_read_at.get_or_create(&label).set(now.as_secs_f64());
+    }
+
+    pub(crate) fn catalog_failed(&self, upstream: &UpstreamName) {
+        self.count_catalog(upstream, "failed");
+    }
+
+    fn count_catalog(&self, upstream: &UpstreamName, outcome: &'static str) {
+        let labels = CatalogLabels { upstream: upstream.to_string(), outcome };
+        self.catalog_reads.get_or_create(&labels).inc();
     }
 }

@@ -24,6 +24,8 @@ use tracing::{error, info, warn};
 use crate::cancel::random;
 use crate::generation::{Generation, RoleChoice};
 use crate::handshake::{Arrived, Client, Offer, TurnedAway, receive, turn_away};
+use crate::identity::TokenExpiry;
+use crate::live::{KillError, KillOrder, LiveSession, Place};
 use crate::metrics::Metrics;
 use crate::session::{Parts, Session};
 use crate::settings::{ListenerSettings, ProxySettings};
@@ -78,7 +80,7 @@ pub enum BindError {
     },
 }
 
-/// A handle to swap generations while the data plane runs.
+/// A handle to the data plane while it runs: to swap generations, and to see and end sessions.
 #[derive(Clone)]
 pub struct Control {
     shared: Arc<Shared>,
@@ -96,6 +98,22 @@ impl Control {
     /// The active generation.
     pub fn generation(&self) -> Arc<Generation> {
         self.shared.generation.load_full()
+    }
+
+    /// The open sessions, the oldest first.
+    pub fn live_sessions(&self) -> Vec<LiveSession> {
+        self.shared.live.list()
+    }
+
+    /// Ends the open session whose id begins with `prefix`, also in the middle of a statement, and waits until it has ended.
+    /// Gives its whole id.
+    ///
+    /// Cancel safe: the session ends all the same.
+    ///
+    /// # Errors
+    /// When not exactly one open session is meant, or it does not end.
+    pub async fn kill(&self, prefix: &str, order: KillOrder) -> Result<String, KillError> {
+        self.shared.live.kill(prefix, order).await
     }
 }
 
@@ -116,6 +134,7 @@ impl Proxy {
             audit: parts.audit,
             metrics: Metrics::register(registry),
             cancels: Arc::default(),
+            live: Arc::default(),
             tokens: parts.tokens,
             drain: CancellationToken::new(),
         });
@@ -123,7 +142,7 @@ impl Proxy {
         Ok(Self { shared, listeners, connections, tasks: TaskTracker::new() })
     }
 
-    /// A handle to swap generations.
+    /// A handle to it while it runs.
     pub fn control(&self) -> Control {
         Control { shared: Arc::clone(&self.shared) }
     }
@@ -169,7 +188,7 @@ async fn bind(settings: &ListenerSettings) -> Result<(Listener, TcpListener), Bi
         address: settings.address,
         source,
     })?;
-    let offer = Offer { tls, plaintext: settings.plaintext };
+    let offer = Offer { tls, plaintext: settings.plaintext, authentication: settings.authentication.clone() };
     Ok((Listener { name: settings.name.clone(), offer }, socket))
 }
 
@@ -229,13 +248,13 @@ async fn connection(
         // Whoever takes longer is not told: most have gone, some are there to hold a place.
         Err(_) => return shared.metrics.connection_refused(Fault::Client),
         Ok(Ok(Arrived::Nobody)) => return,
-        Ok(Ok(Arrived::Cancel(key))) => {
+        Ok(Ok(Arrived::Cancel { key, stream })) => {
             if let Some(target) = shared.cancels.find(&key)
                 && let Err(error) = target.send().await
             {
                 warn!(%error, "a cancel request did not reach the upstream");
             }
-            return;
+            return drop(stream);
         }
         Ok(Ok(Arrived::Client(client))) => match open(&shared, *client).await {
             Ok(session) => return session.run().await,
@@ -257,13 +276,24 @@ async fn connection(
 /// Gives an authenticated client its role and its upstream connection.
 async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, TurnedAway> {
     match prepare(shared, &client).await {
-        Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog }) => {
+        Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog, expiry, place }) => {
             if client.stream.write_all(&greeting).await.is_err() || client.stream.flush().await.is_err() {
                 let message = ClientMessage::new(SqlState::ConnectionFailure, "the client went away");
                 return Err(TurnedAway { message, fault: Fault::Client, principal: Some(client.principal) });
             }
             let shared = Arc::clone(shared);
-            Ok(Session::new(Parts { id, shared, generation, role, client, upstream, registration, catalog }))
+            Ok(Session::new(Parts {
+                id,
+                shared,
+                generation,
+                role,
+                client,
+                upstream,
+                registration,
+                catalog,
+                expiry,
+                place,
+            }))
         }
         Err((message, fault)) => {
             let away = turn_away(&mut client.stream, message).await;
@@ -280,6 +310,8 @@ struct Prepared {
     greeting: BytesMut,
     registration: crate::cancel::Registration,
     catalog: Arc<crate::catalog::Catalog>,
+    expiry: TokenExpiry,
+    place: Place,
 }
 
 async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (ClientMessage, Fault)> {
@@ -308,6 +340,7 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     };
     let Some(upstream) = generation.upstreams.get(&client.upstream) else { return Err(unusable()) };
     let Some(catalog) = generation.catalog(&client.upstream) else { return Err(unusable()) };
+    let Some(expiry) = generation.verifier.expiry(&client.principal) else { return Err(unusable()) };
     let upstream = upstream.connect(&client.parameters).await.map_err(|failure| {
         warn!(upstream = %client.upstream, error = %failure, "cannot connect to the upstream");
         (failure.client_message(&client.upstream), failure.fault())
@@ -316,7 +349,8 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     let protocol = client.startup.agreed_protocol();
     let (key, registration) =
         shared.cancels.register(protocol, upstream.cancel.clone()).map_err(|_| unusable())?;
-    let _recorded = shared.audit.append(Session::opened(id, client, &role)).await.map_err(|failure| {
+    let opened = Session::opened(id, client, &role);
+    let _recorded = shared.audit.append(Event::SessionOpened(opened.clone())).await.map_err(|failure| {
         error!(error = %failure, "no audit record, so no session");
         (ClientMessage::new(SqlState::SystemError, "the audit trail cannot be written"), Fault::Grille)
     })?;
@@ -332,5 +366,6 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     }
     put_backend_key(&mut greeting, &key);
     put_ready_for_query(&mut greeting);
-    Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog })
+    let place = shared.live.enter(id, opened);
+    Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog, expiry, place })
 }

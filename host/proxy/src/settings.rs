@@ -20,6 +20,27 @@ pub struct ListenerSettings {
     /// Whether a client may send its token without TLS. Configuration allows it on loopback addresses only, unless the
     /// operator insists.
     pub plaintext: bool,
+    /// How clients present their token.
+    pub authentication: ClientAuthentication,
+}
+
+/// How clients of a listener present their token. The protocol has the server ask for one thing, before it knows anything
+/// of what the client can do, so a listener has one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// As a password.
+    Password,
+    /// By SASL mechanism OAUTHBEARER (RFC 7628), as libpq does it from version 18 on.
+    OauthBearer(OauthAdvice),
+}
+
+/// What a client without a token is told, so that it can get one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthAdvice {
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// Scopes to ask it for, with spaces between them (RFC 6749, section 3.3).
+    pub scope: String,
 }
 
 /// PEM files of a server.
@@ -56,6 +77,19 @@ pub struct IssuerSettings {
     pub refresh: Duration,
     /// Tolerated difference between clocks.
     pub leeway: Duration,
+    /// What becomes of a session whose token expires.
+    pub on_token_expiry: OnTokenExpiry,
+}
+
+/// What becomes of a session whose token expires. It has expired when `exp` and the issuer's leeway are past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTokenExpiry {
+    /// Nothing: it goes on until it is closed.
+    Finish,
+    /// What runs is finished; after that only COMMIT and ROLLBACK are let through.
+    Refuse,
+    /// It ends at once, also in the middle of a statement.
+    End,
 }
 
 /// Signature algorithms (RFC 7518, section 3.1; RFC 8037) that a token may use. `none` and the HMAC family cannot be named.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cancel::CancelRegistry;
 use crate::generation::Generation;
+use crate::live::LiveSessions;
 use crate::metrics::Metrics;
 use crate::settings::ProxySettings;
 
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) cancels: Arc<CancelRegistry>,
+    pub(crate) live: Arc<LiveSessions>,
     pub(crate) tokens: Tokenizer,
     /// Sessions end as soon as they are at rest.
     pub(crate) drain: CancellationToken,

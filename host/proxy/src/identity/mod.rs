@@ -14,12 +14,12 @@ mod tests;
 mod token;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use grille_core::Principal;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::settings::IssuerSettings;
+use crate::settings::{IssuerSettings, OnTokenExpiry};
 use cache::IssuerKeys;
 use keys::KeyMatch;
 use token::{Claims, Unverified};
@@ -36,6 +36,15 @@ const KEEP_FRESH_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct TokenVerifier {
     issuers: Vec<Arc<IssuerKeys>>,
+}
+
+/// When a principal's token has expired, and what becomes of a session then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenExpiry {
+    /// From then on it has: `exp`, and the issuer's leeway.
+    pub at: SystemTime,
+    /// The operator's rule.
+    pub rule: OnTokenExpiry,
 }
 
 /// One issuer's state, for readiness.
@@ -92,6 +101,16 @@ impl TokenVerifier {
         }
         let claims = check_signature(token, issuer, now).await?;
         claims::principal(&claims, issuer.settings(), now)
+    }
+
+    /// When the token of a principal has expired; none if its issuer's tokens are not accepted any more.
+    pub fn expiry(&self, principal: &Principal) -> Option<TokenExpiry> {
+        let issuer = self.issuers.iter().find(|known| known.settings().issuer == principal.issuer)?;
+        let settings = issuer.settings();
+        let valid = Duration::from_secs(principal.expires_at).saturating_add(settings.leeway);
+        // A time that the clock cannot tell is none that a token may be valid until.
+        let at = UNIX_EPOCH.checked_add(valid).unwrap_or(UNIX_EPOCH);
+        Some(TokenExpiry { at, rule: settings.on_token_expiry })
     }
 
     /// Whether each issuer's tokens can be checked at the time `now`.

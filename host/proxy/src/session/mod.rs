@@ -1,8 +1,11 @@
 //! One client, one upstream, and what is decided between them. A session is one task that owns both connections.
 
+mod copy;
 mod duplex;
+mod lifetime;
 mod report;
 mod shield;
+mod tokens;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,33 +17,40 @@ use grille_core::audit::{
 };
 use grille_core::decision::ReasonSource;
 use grille_core::{
-    Clearance, ClientMessage, CorrelationId, Decision, Effect, ExchangeId, Fault, Permit, SessionId, SqlState,
+    Clearance, ClientMessage, CorrelationId, Decision, ExchangeId, Fault, Permit, SessionId, SqlState,
 };
 use grille_plugin::SessionContext;
 use grille_wire::postgres::{
-    Ended, Field, Impossible, Limits, Relay, Request, Response, Rows, Run, Severity, Statement,
+    Ended, Field, Format, Impossible, Limits, Relay, Request, Response, Rows, Run, Severity, Statement,
     TransactionStatus, Violation, notification, put_error, put_notification,
 };
 use grille_wire::sql::TextEncoding;
+use grille_wire::sql::lineage::Outputs;
 use prometheus_client::metrics::counter::Counter;
-use tokio::task::block_in_place;
 use tracing::{debug, error, info, warn};
 
 use crate::cancel::Registration;
-use crate::catalog::{self, Catalog};
+use crate::catalog::{Catalog, Snapshot};
 use crate::decisions::Judged;
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
-use crate::judge::{Asker, Judge, Reading, Unjudged, refusal};
+use crate::identity::TokenExpiry;
+use crate::judge::{Asker, Ground, Judge, Reading, Unjudged, no_catalogue, refusal};
+use crate::lineage::Names;
+use crate::live::{KillOrder, Place};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
+use lifetime::{Lifetime, Over};
 use report::Reviewer;
-use shield::{Outcome as Treated, Shield, Tools};
+use shield::{Outcome as Treated, Shield, Sources, Tools};
+use tokens::Step;
 
 /// Most bytes of rows that are inspected at once.
 const BLOCK_BYTES_MAX: usize = 256 * 1024;
+/// What a client is told whose token is not good any more.
+const TOKEN_EXPIRED: &str = "your token has expired";
 /// Longest time for the last words to both sides.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -59,8 +69,8 @@ pub(crate) struct Session {
     exchanges: u64,
     running: VecDeque<Exchange>,
     counters: Counters,
-    /// Something was defined in the transaction that is open.
-    defined: bool,
+    names: Names,
+    lifetime: Lifetime,
     _registration: Registration,
 }
 
@@ -81,9 +91,12 @@ impl Counters {
 struct Exchange {
     id: ExchangeId,
     started: Instant,
+    judged: Arc<Judged>,
     shield: Option<Shield>,
-    defines: bool,
-    row_cap: Option<u64>,
+    /// The catalogue as it was known when it began, for what the shield asks of it.
+    snapshot: Option<Arc<Snapshot>>,
+    /// The columns of a COPY under way, with the number of its statement.
+    copied: Option<(usize, Arc<[Field]>)>,
 }
 
 /// Why a session ended.
@@ -97,12 +110,13 @@ enum End {
     UpstreamViolation(Violation),
     RoleWithdrawn,
     Shutdown,
-    OriginUnknown,
+    TokenExpired,
+    Killed { order: KillOrder, record: String },
 }
 
 impl End {
     /// For the audit record.
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> &str {
         match self {
             Self::ClientClosed => "client closed",
             Self::UpstreamClosed => "upstream closed",
@@ -112,7 +126,8 @@ impl End {
             Self::UpstreamViolation(_) => "upstream broke the protocol",
             Self::RoleWithdrawn => "role withdrawn",
             Self::Shutdown => "shutdown",
-            Self::OriginUnknown => "origin of protected columns unknown",
+            Self::TokenExpired => "token expired",
+            Self::Killed { record, .. } => record,
         }
     }
 
@@ -141,9 +156,14 @@ impl End {
             Self::Shutdown => {
                 ClientMessage::new(SqlState::AdminShutdown, "Grille is shutting down").hint("Connect again.")
             }
-            Self::OriginUnknown => ClientMessage::new(
-                SqlState::SystemError,
-                "the origin of the result's columns cannot be told, so nothing of it is let through",
+            Self::TokenExpired => ClientMessage::new(SqlState::InvalidAuthorization, TOKEN_EXPIRED)
+                .hint("Connect again with a new token."),
+            Self::Killed { order, .. } => ClientMessage::new(
+                SqlState::AdminShutdown,
+                match order.reason() {
+                    Some(reason) => format!("an operator ended your session: {reason}"),
+                    None => "an operator ended your session".to_owned(),
+                },
             ),
         };
         Some(message)
@@ -151,18 +171,21 @@ impl End {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::ClientClosed | Self::ClientBroken(_) | Self::ClientViolation(_) => Fault::Client,
-            Self::UpstreamClosed
-            | Self::UpstreamBroken(_)
-            | Self::UpstreamViolation(_)
-            | Self::OriginUnknown => Fault::Upstream,
-            Self::RoleWithdrawn | Self::Shutdown => Fault::Operator,
+            Self::ClientClosed | Self::ClientBroken(_) | Self::ClientViolation(_) | Self::TokenExpired => {
+                Fault::Client
+            }
+            Self::UpstreamClosed | Self::UpstreamBroken(_) | Self::UpstreamViolation(_) => Fault::Upstream,
+            Self::RoleWithdrawn | Self::Shutdown | Self::Killed { .. } => Fault::Operator,
         }
     }
 
     fn log(&self, session: SessionId) {
         match self {
-            Self::ClientClosed | Self::Shutdown | Self::RoleWithdrawn => {
+            Self::ClientClosed
+            | Self::Shutdown
+            | Self::RoleWithdrawn
+            | Self::TokenExpired
+            | Self::Killed { .. } => {
                 info!(%session, reason = self.reason(), "session ended");
             }
             Self::ClientBroken(error) | Self::UpstreamBroken(error) => {
@@ -171,9 +194,36 @@ impl End {
             Self::ClientViolation(violation) | Self::UpstreamViolation(violation) => {
                 warn!(%session, reason = self.reason(), %violation, "session ended");
             }
-            Self::UpstreamClosed | Self::OriginUnknown => {
+            Self::UpstreamClosed => {
                 warn!(%session, reason = self.reason(), "session ended");
             }
+        }
+    }
+}
+
+impl End {
+    /// Whether what runs upstream is stopped too: nobody waits for it, and it may not be meant to go on.
+    fn stops_what_runs(&self) -> bool {
+        match self {
+            Self::TokenExpired | Self::Killed { .. } => true,
+            // As the server would take it.
+            Self::ClientClosed
+            | Self::UpstreamClosed
+            | Self::ClientBroken(_)
+            | Self::UpstreamBroken(_)
+            | Self::ClientViolation(_)
+            | Self::UpstreamViolation(_)
+            | Self::RoleWithdrawn
+            | Self::Shutdown => false,
+        }
+    }
+}
+
+impl From<Over> for End {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Expired => Self::TokenExpired,
+            Over::Killed(order) => Self::Killed { record: order.record(), order },
         }
     }
 }
@@ -197,12 +247,15 @@ pub(crate) struct Parts {
     pub(crate) upstream: UpstreamConnection,
     pub(crate) registration: Registration,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) expiry: TokenExpiry,
+    pub(crate) place: Place,
 }
 
 impl Session {
     /// A session whose client has been told ReadyForQuery.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { id, shared, generation, role, client, upstream, registration, catalog } = parts;
+        let Parts { id, shared, generation, role, client, upstream, registration, catalog, expiry, place } =
+            parts;
         let limits =
             Limits { message_bytes_max: shared.settings.message_bytes_max, block_bytes_max: BLOCK_BYTES_MAX };
         let parameters = upstream.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -219,6 +272,8 @@ impl Session {
             client: application.to_owned(),
         });
         let counters = Counters::of(&shared.metrics, &role);
+        let path = client.parameters.iter().rev().find(|(name, _)| name == "search_path");
+        let names = Names::new(path.map(|(_, value)| value.as_str()), catalog.user());
         Self {
             id,
             encoding: Arc::new(TextEncoding::new(relay.client_encoding())),
@@ -232,16 +287,17 @@ impl Session {
             exchanges: 0,
             running: VecDeque::new(),
             counters,
-            defined: false,
+            names,
+            lifetime: Lifetime::new(expiry, place),
             shared,
             _registration: registration,
         }
     }
 
     /// The record of its beginning.
-    pub(crate) fn opened(id: SessionId, client: &Client, role: &ArmedRole) -> Event {
+    pub(crate) fn opened(id: SessionId, client: &Client, role: &ArmedRole) -> SessionOpened {
         let principal = &client.principal;
-        Event::SessionOpened(SessionOpened {
+        SessionOpened {
             session: id.to_string(),
             protocol: "postgres".into(),
             client: client.address.to_string(),
@@ -260,7 +316,7 @@ impl Session {
             role: role.role.name.to_string(),
             upstream: client.upstream.to_string(),
             tls: client.stream.is_encrypted(),
-        })
+        }
     }
 
     /// Runs it to its end.
@@ -275,6 +331,9 @@ impl Session {
     async fn serve(&mut self) -> End {
         let drain = self.shared.drain.clone();
         loop {
+            if let Some(over) = self.lifetime.over() {
+                return over.into();
+            }
             if let Err(end) = self.work().await {
                 return end;
             }
@@ -289,6 +348,7 @@ impl Session {
                         return broken.into();
                     }
                 }
+                () = self.lifetime.changed() => {}
                 () = drain.cancelled(), if self.is_at_rest() => return End::Shutdown,
             }
         }
@@ -301,6 +361,9 @@ impl Session {
 
     fn ended(&self) -> Option<End> {
         let client_ended = self.duplex.client.ended;
+        if self.relay.is_cut_short() {
+            return Some(End::ClientClosed);
+        }
         // A client that says goodbye does not wait; one that only closes its half may wait for answers.
         if self.relay.is_terminated() && !client_ended && self.relay.to_upstream.is_empty() {
             return Some(End::ClientClosed);
@@ -324,6 +387,7 @@ impl Session {
         loop {
             // Answers first: they make waiting requests ready, also those answers that nobody is told of.
             let answered = self.take_responses().await?;
+            self.settle_names();
             let judged = self.judge_requests().await?;
             if !judged && !answered {
                 if self.relay.is_idle() {
@@ -367,24 +431,45 @@ impl Session {
                 let unjudged = Unjudged::Refused(Box::new(impossible(why)));
                 self.refuse_unjudged(ExchangeId(self.exchanges), unjudged).await;
             }
-            Request::Query { sql } => match self.judge(Text::New(&sql)) {
+            Request::Query { sql } => match self.judge(Text::New(&sql)).await {
                 None => return Ok(false),
-                Some(judged) => self.execute_or_refuse(judged).await,
+                Some(judged) => {
+                    let judged = self.turn_back(judged, Step::Query);
+                    self.execute_or_refuse(judged).await;
+                }
             },
-            Request::Parse { sql } => match self.judge(Text::New(&sql)) {
+            Request::Parse { sql } => match self.judge(Text::New(&sql)).await {
                 None => return Ok(false),
-                Some(judged) => return self.clear_or_refuse(judged).await,
+                Some(judged) => {
+                    let judged = self.turn_back(judged, Step::Parse);
+                    return self.clear_or_refuse(judged).await;
+                }
             },
-            Request::Bind { statement } => match self.judge(Text::Known(&statement)) {
+            Request::Bind { statement } => match self.judge(Text::Known(&statement)).await {
                 None => return Ok(false),
-                Some(judged) => return self.clear_or_refuse(judged).await,
+                Some(judged) => {
+                    let judged = self.turn_back(judged, Step::Bind);
+                    return self.clear_or_refuse(judged).await;
+                }
             },
-            Request::Execute { statement } => match self.judge(Text::Known(&statement)) {
+            Request::Execute { statement } => match self.judge(Text::Known(&statement)).await {
                 None => return Ok(false),
                 Some(judged) => self.execute_or_refuse(judged).await,
             },
         }
         Ok(true)
+    }
+
+    /// Turns back the tokens in the request at hand, where the role's may come back.
+    fn turn_back(
+        &mut self,
+        judged: Result<Arc<Judged>, Unjudged>,
+        step: Step,
+    ) -> Result<Arc<Judged>, Unjudged> {
+        let judged = judged?;
+        tokens::turn_back(&judged, step, &mut self.relay, &self.encoding, &self.shared.tokens)
+            .map_err(Unjudged::Refused)?;
+        Ok(judged)
     }
 
     /// Every request is judged under the current generation, also one that was prepared under an earlier one.
@@ -396,6 +481,10 @@ impl Session {
         let current = arc_swap::Guard::into_inner(current);
         let upstream = self.asker.session.upstream.clone();
         let Some(catalog) = current.catalog(&upstream) else { return Err(End::RoleWithdrawn) };
+        let Some(expiry) = current.verifier.expiry(&self.asker.session.principal) else {
+            return Err(End::RoleWithdrawn);
+        };
+        self.lifetime.follow(expiry);
         match current.role_for(&self.asker.session.principal, &upstream) {
             RoleChoice::Role(role) => {
                 self.asker = self.asker.under(&role.role);
@@ -410,43 +499,83 @@ impl Session {
         }
     }
 
-    /// Errors and notices of an exchange with a shield are looked at, also when its role is no longer one that masks.
+    /// Errors and notices of an exchange under a mask are looked at, also when the role is no longer one that masks.
     fn inspect_reports(&mut self) {
-        let shielded = self.running.iter().any(|exchange| exchange.shield.is_some());
-        self.relay.inspect_reports(shielded || self.role.role.masks());
+        let masked = self.running.iter().any(|exchange| exchange.judged.is_restricted);
+        self.relay.inspect_reports(masked || self.role.role.masks());
     }
 
     /// None when names that the statement uses are not settled yet.
-    fn judge(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
+    async fn judge(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
+        if !self.names.are_certain() && self.must_wait_for_names() {
+            return None;
+        }
         if self.encoding.name() != self.relay.client_encoding() {
             self.encoding = Arc::new(TextEncoding::new(self.relay.client_encoding()));
         }
-        let exchange = ExchangeId(self.exchanges + 1);
-        let judge = Judge {
+        let may_mask = self.role.role.masks() || !self.role.policies.is_empty();
+        let snapshot = if may_mask { self.catalog.current() } else { None };
+        let mut judged = self.judge_under(snapshot.as_deref(), text);
+        if matches!(judged, Err(Unjudged::NoCatalogue)) {
+            // A failure is logged where it is met; the statement is then refused.
+            if let Ok(snapshot) = self.catalog.fresh(&self.shared.metrics).await {
+                judged = self.judge_under(Some(&snapshot), text);
+            }
+        }
+        let waits = match &judged {
+            // Whether rows of a COPY can be taken apart depends on what is under way.
+            Ok(judged) => judged.uses_names() || copy::sends_rows(&judged.statement) && self.inspects(judged),
+            Err(Unjudged::UnknownName(_)) => true,
+            Err(Unjudged::Refused(_) | Unjudged::NoCatalogue) => false,
+        };
+        if waits && !self.relay.is_idle() {
+            self.relay.wait_until_idle();
+            return None;
+        }
+        Some(judged)
+    }
+
+    fn judge_under(&self, snapshot: Option<&Snapshot>, text: Text<'_>) -> Result<Arc<Judged>, Unjudged> {
+        let judge = self.judge_for(ExchangeId(self.exchanges + 1), snapshot);
+        let reading = Reading {
+            encoding: &self.encoding,
+            standard_conforming_strings: self.relay.standard_conforming_strings(),
+        };
+        match text {
+            Text::New(sql) => judge.judge_text(sql, reading, &self.relay),
+            Text::Known(statement) => judge.judge_known(statement, &self.relay),
+        }
+    }
+
+    fn judge_for<'j>(&'j self, exchange: ExchangeId, snapshot: Option<&'j Snapshot>) -> Judge<'j> {
+        Judge {
             generation: &self.generation,
             role: &self.role,
             asker: &self.asker,
             exchange,
             metrics: &self.shared.metrics,
-        };
-        let reading = Reading {
-            encoding: &self.encoding,
-            standard_conforming_strings: self.relay.standard_conforming_strings(),
-        };
-        let judged = match text {
-            Text::New(sql) => judge.judge_text(sql, reading, &self.relay),
-            Text::Known(statement) => judge.judge_known(statement, &self.relay),
-        };
-        let rests_on_names = match &judged {
-            Ok(judged) => judged.uses_names(),
-            Err(Unjudged::UnknownName(_)) => true,
-            Err(Unjudged::Refused(_)) => false,
-        };
-        if rests_on_names && !self.relay.is_idle() {
-            self.relay.wait_until_idle();
-            return None;
+            tokens: &self.shared.tokens,
+            ground: Ground { snapshot, names: &self.names },
         }
-        Some(judged)
+    }
+
+    /// What was defined is seen by others, the catalogue's connection among them, once it is committed.
+    fn settle_names(&mut self) {
+        // Not even the transaction is open that a segment of the extended protocol is by itself.
+        let is_over = self.relay.is_settled() && self.relay.transaction() == TransactionStatus::Idle;
+        if !self.names.are_certain() && is_over {
+            self.names.settle();
+            self.catalog.expire();
+        }
+    }
+
+    /// Outside a transaction it does not take long until what was defined is committed.
+    fn must_wait_for_names(&mut self) -> bool {
+        let waits = self.relay.transaction() == TransactionStatus::Idle && !self.relay.is_idle();
+        if waits {
+            self.relay.wait_until_idle();
+        }
+        waits
     }
 
     async fn execute_or_refuse(&mut self, judged: Result<Arc<Judged>, Unjudged>) {
@@ -456,10 +585,18 @@ impl Session {
             Ok(judged) => judged,
             Err(unjudged) => return self.refuse_unjudged(exchange, unjudged).await,
         };
+        if self.is_too_late_for(&judged) {
+            return self.refuse_expired(exchange, &judged).await;
+        }
         let clearance = match Clearance::of([&judged.decision]) {
             Ok(clearance) => clearance,
             Err(_) => return self.refuse(exchange, &judged).await,
         };
+        if let Some(message) =
+            copy::refuse_uninspectable(&judged.statement, &self.relay).filter(|_| self.inspects(&judged))
+        {
+            return self.refuse_unjudged(exchange, Unjudged::Refused(Box::new(message))).await;
+        }
         let started = self.started(exchange, &judged.decision, Arc::clone(&judged.records));
         let recorded = match self.shared.audit.append(Event::ExchangeStarted(started)).await {
             Ok(recorded) => recorded,
@@ -480,18 +617,27 @@ impl Session {
             rows: if shield.is_some() { Rows::Inspect } else { Rows::Pass },
             row_cap: judged.decision.row_cap(),
         };
-        let mut statements = std::iter::once(&judged.statement).chain(&judged.behind);
-        let defines = statements
-            .any(|statement| statement.actions.iter().any(|action| action.effects.contains(Effect::DEFINE)));
-        let row_cap = run.row_cap;
-        self.running.push_back(Exchange { id: exchange, started: Instant::now(), shield, defines, row_cap });
+        self.names.note(judged.actions(), judged.traced.as_deref());
+        let snapshot = if shield.is_some() { self.catalog.latest() } else { None };
+        let (started, copied) = (Instant::now(), None);
+        self.running.push_back(Exchange { id: exchange, started, judged, shield, snapshot, copied });
         self.inspect_reports();
         self.relay.permit(Permit::issue(clearance, recorded), run);
+    }
+
+    /// Whether its rows are looked at.
+    fn inspects(&self, judged: &Judged) -> bool {
+        !judged.passes(&self.role.role)
     }
 
     /// For Parse and Bind, which run nothing and so leave no record unless they are refused.
     async fn clear_or_refuse(&mut self, judged: Result<Arc<Judged>, Unjudged>) -> Result<bool, End> {
         let refused = match judged {
+            Ok(judged) if self.is_too_late_for(&judged) => {
+                self.exchanges += 1;
+                self.refuse_expired(ExchangeId(self.exchanges), &judged).await;
+                return Ok(true);
+            }
             Ok(judged) => match Clearance::of([&judged.decision]) {
                 Ok(clearance) => {
                     self.relay.clear(clearance, &judged.statement).map_err(End::ClientViolation)?;
@@ -511,13 +657,34 @@ impl Session {
     }
 
     async fn refuse(&mut self, exchange: ExchangeId, judged: &Judged) {
+        for purpose in judged.refusal.iter().flat_map(|refusal| &refusal.purposes) {
+            self.shared.metrics.lineage_refused(purpose);
+        }
         let record = self.started(exchange, &judged.decision, Arc::clone(&judged.records));
         self.record_refusal(record).await;
         self.relay.refuse(&refusal(judged).correlated(CorrelationId::new(self.id, exchange)));
     }
 
+    /// Whether the token has expired and the statement is none by which what it was good for is brought to an end.
+    fn is_too_late_for(&self, judged: &Judged) -> bool {
+        self.lifetime.refuses_statements() && !judged.statement.ends_transaction()
+    }
+
+    async fn refuse_expired(&mut self, exchange: ExchangeId, judged: &Judged) {
+        let decision = Decision::deny(ReasonSource::Host, "the token has expired");
+        let record = self.started(exchange, &decision, Arc::clone(&judged.records));
+        self.record_refusal(record).await;
+        let message = ClientMessage::new(SqlState::InvalidAuthorization, TOKEN_EXPIRED)
+            .hint("Commit or roll back, and connect again with a new token.")
+            .correlated(CorrelationId::new(self.id, exchange));
+        self.relay.refuse(&message);
+    }
+
     async fn refuse_unjudged(&mut self, exchange: ExchangeId, unjudged: Unjudged) {
-        let (Unjudged::Refused(message) | Unjudged::UnknownName(message)) = unjudged;
+        let message = match unjudged {
+            Unjudged::Refused(message) | Unjudged::UnknownName(message) => message,
+            Unjudged::NoCatalogue => Box::new(no_catalogue()),
+        };
         let reason = format!("could not be judged ({})", message.state.code());
         let decision = Decision::deny(ReasonSource::Host, reason);
         let record = self.started(exchange, &decision, Arc::default());
@@ -554,7 +721,16 @@ impl Session {
 
     async fn take(&mut self, response: Response) -> Result<(), End> {
         match response {
-            Response::Rows { exchange, fields } => self.treat_rows(exchange, &fields).await?,
+            Response::Rows { exchange, statement, fields } => {
+                self.treat_rows(exchange, statement, &fields).await?;
+            }
+            Response::CopyRows { exchange, statement, columns, format } => {
+                if let Some(fields) = self.copied_fields(exchange, statement, columns, format) {
+                    self.treat_rows(exchange, statement, &fields).await?;
+                } else {
+                    return Err(End::UpstreamViolation(Violation::RowsUndescribed));
+                }
+            }
             Response::Report { exchange } => self.review_report(exchange),
             Response::CapReached { exchange } => self.stop_at_cap(exchange).await,
             Response::Ended(ended) => self.complete(ended),
@@ -562,15 +738,37 @@ impl Session {
         Ok(())
     }
 
-    async fn treat_rows(&mut self, id: ExchangeId, fields: &Arc<[Field]>) -> Result<(), End> {
-        let needs_origins = self.shield(id).is_some_and(|shield| shield.needs_origins(fields));
-        if needs_origins
-            && self.catalog.is_stale_for(fields)
-            && let Err(failure) = self.catalog.refresh(fields).await
-        {
-            catalog::log_failure(&self.asker.session.upstream, &failure);
-            if !self.catalog.knows(fields) {
-                return Err(End::OriginUnknown);
+    /// The columns of a COPY under way, the same while it lasts.
+    fn copied_fields(
+        &mut self,
+        id: ExchangeId,
+        statement: usize,
+        columns: usize,
+        format: Format,
+    ) -> Option<Arc<[Field]>> {
+        let exchange = self.running_mut(id)?;
+        match &exchange.copied {
+            Some((index, fields)) if *index == statement => Some(Arc::clone(fields)),
+            Some(_) | None => {
+                let outputs = exchange.judged.traced.as_ref().map(|traced| traced.outputs(statement));
+                let fields = copy::fields(outputs.unwrap_or(&Outputs::Unknown), columns, format);
+                exchange.copied = Some((statement, Arc::clone(&fields)));
+                Some(fields)
+            }
+        }
+    }
+
+    async fn treat_rows(
+        &mut self,
+        id: ExchangeId,
+        statement: usize,
+        fields: &Arc<[Field]>,
+    ) -> Result<(), End> {
+        if self.shield(id).is_some_and(|shield| shield.needs_plan(fields)) {
+            let sources = self.sources(id, statement, fields).await;
+            let shield = self.running_mut(id).and_then(|exchange| exchange.shield.as_mut());
+            if let (Some(shield), Some(sources)) = (shield, sources) {
+                shield.plan(fields, &sources);
             }
         }
         let Some(exchange) = self.running.iter_mut().find(|exchange| exchange.id == id) else {
@@ -580,25 +778,51 @@ impl Session {
             self.relay.pass();
             return Ok(());
         };
-        let tools =
-            Tools { tokens: &self.shared.tokens, encoding: &self.encoding, metrics: &self.shared.metrics };
-        let (rows, catalog) = (self.relay.head(), &self.catalog);
-        let treated = block_in_place(|| shield.treat(fields, rows, catalog, &tools));
-        match treated.map_err(End::UpstreamViolation)? {
+        let tools = Tools { tokens: &self.shared.tokens, metrics: &self.shared.metrics };
+        match shield.treat(self.relay.head(), &tools).map_err(End::UpstreamViolation)? {
             Treated::Unchanged => self.relay.pass(),
             Treated::Rewritten(rows) => self.relay.replace(&rows),
         }
         Ok(())
     }
 
+    /// Where the columns of a result come from: by a catalogue that has their tables, if there is one, and by the lineage
+    /// under that.
+    async fn sources(&self, id: ExchangeId, statement: usize, fields: &[Field]) -> Option<Sources> {
+        let exchange = self.running(id)?;
+        let judged = &exchange.judged;
+        let known = exchange.snapshot.clone().unwrap_or_default();
+        let snapshot = if judged.rules.is_empty() {
+            known
+        } else {
+            self.catalog.with_tables_of(fields, &known, &self.shared.metrics).await
+        };
+        let traced = match &judged.traced {
+            Some(traced) if traced.version == snapshot.version() => Some(Arc::clone(traced)),
+            // What cannot be traced is of unknown origin.
+            _ => self.judge_for(id, None).trace(judged, &snapshot).ok().map(Arc::new),
+        };
+        let encoding = copy::encoding(&judged.statement, statement);
+        let encoding = encoding.unwrap_or_else(|| Arc::clone(&self.encoding));
+        Some(Sources { snapshot, traced, statement, encoding })
+    }
+
+    fn running(&self, id: ExchangeId) -> Option<&Exchange> {
+        self.running.iter().find(|exchange| exchange.id == id)
+    }
+
+    fn running_mut(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        self.running.iter_mut().find(|exchange| exchange.id == id)
+    }
+
     fn shield(&self, id: ExchangeId) -> Option<&Shield> {
-        self.running.iter().find(|exchange| exchange.id == id)?.shield.as_ref()
+        self.running(id)?.shield.as_ref()
     }
 
     fn review_report(&mut self, exchange: Option<ExchangeId>) {
-        let touches_protected = match exchange {
-            Some(id) => self.shield(id).is_some_and(Shield::touches_protected),
-            None => !self.role.role.columns.is_empty(),
+        let touches_protected = match exchange.and_then(|id| self.running(id)) {
+            Some(exchange) => exchange.judged.touches_protected(),
+            None => self.role.role.protects(),
         };
         let reviewer = Reviewer {
             role: &self.role,
@@ -609,15 +833,14 @@ impl Session {
             touches_protected,
         };
         let message = self.relay.head();
-        let instead = block_in_place(|| match notification(message) {
+        let instead = match notification(message) {
             None => reviewer.review(message),
-            Some(notification) => {
-                let payload = reviewer.review_payload(notification.payload)?;
+            Some(notification) => reviewer.review_payload(notification.payload).map(|payload| {
                 let mut out = BytesMut::new();
                 put_notification(&mut out, &notification, payload.as_bytes());
-                Some(out)
-            }
-        });
+                out
+            }),
+        };
         match instead {
             None => self.relay.pass(),
             Some(instead) => self.relay.replace(&instead),
@@ -625,8 +848,8 @@ impl Session {
     }
 
     async fn stop_at_cap(&mut self, exchange: ExchangeId) {
-        let running = self.running.iter().find(|running| running.id == exchange);
-        let cap = running.and_then(|running| running.row_cap).unwrap_or_default();
+        let running = self.running(exchange);
+        let cap = running.and_then(|running| running.judged.decision.row_cap()).unwrap_or_default();
         let message = ClientMessage::new(
             SqlState::ProgramLimitExceeded,
             format!("the result has more rows than may be read at once ({cap})"),
@@ -645,7 +868,6 @@ impl Session {
             return;
         };
         let Some(exchange) = self.running.remove(index) else { return };
-        self.note_definition(exchange.defines);
         let latency = exchange.started.elapsed();
         self.shared.metrics.rows.inc_by(ended.rows);
         self.shared.metrics.latency_seconds.observe(latency.as_secs_f64());
@@ -665,30 +887,25 @@ impl Session {
         }));
     }
 
-    /// What was defined is seen by others, the catalogue's connection among them, once it is committed.
-    fn note_definition(&mut self, defines: bool) {
-        self.defined |= defines;
-        if self.defined {
-            self.catalog.expire();
-            self.defined = self.relay.transaction() != TransactionStatus::Idle;
-        }
-    }
-
     // --- the end
 
     async fn close(mut self, end: &End) {
         end.log(self.id);
+        let cancel = (end.stops_what_runs() && !self.relay.is_idle()).then(|| self.cancel.clone());
         for lost in self.relay.lose_pending() {
             self.complete(lost);
         }
-        // In the middle of a message it would be read as a part of it.
-        if let Some(message) = end.client_message().filter(|_| !self.relay.is_mid_message()) {
+        // In the middle of a message it would be read as a part of it; and of two last words clients keep the second.
+        let is_told = self.relay.is_mid_message() || self.relay.upstream_gave_up();
+        if let Some(message) = end.client_message().filter(|_| !is_told) {
             put_error(&mut self.relay.to_client, Severity::Fatal, &message);
         }
         if !self.relay.is_terminated() && !self.duplex.upstream.ended {
             self.relay.say_goodbye();
         }
-        if tokio::time::timeout(GOODBYE_TIMEOUT, self.duplex.drain(&mut self.relay)).await.is_err() {
+        let drained = tokio::time::timeout(GOODBYE_TIMEOUT, self.duplex.drain(&mut self.relay));
+        let (drained, ()) = tokio::join!(drained, stop_upstream(self.id, cancel));
+        if drained.is_err() {
             debug!(session = %self.id, "a side did not take the last words");
         }
         self.duplex.shutdown(GOODBYE_TIMEOUT).await;
@@ -702,7 +919,20 @@ impl Session {
     }
 }
 
+/// Has the upstream stop what runs; it may not notice otherwise until it has a row to send.
+async fn stop_upstream(session: SessionId, cancel: Option<CancelTarget>) {
+    let Some(cancel) = cancel else { return };
+    match tokio::time::timeout(GOODBYE_TIMEOUT, cancel.send()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => {
+            warn!(%session, error = %failure, "what an ended session ran could not be canceled upstream");
+        }
+        Err(_) => warn!(%session, "what an ended session ran was not canceled upstream in time"),
+    }
+}
+
 /// A statement to judge.
+#[derive(Clone, Copy)]
 enum Text<'t> {
     /// As it came.
     New(&'t Bytes),

@@ -6,6 +6,7 @@ use grille_core::{ExchangeId, Treatment};
 use grille_plugin::{ColumnTexts, FieldInfo, ResultScanner};
 use grille_wire::postgres::value::{LeafFinding, Tokenizer, mask_text};
 use grille_wire::postgres::{put_report, report_fields};
+use tokio::task::block_in_place;
 use tracing::warn;
 
 use crate::generation::ArmedRole;
@@ -39,9 +40,12 @@ pub(super) struct Reviewer<'r> {
 }
 
 impl Reviewer<'_> {
-    /// What the client gets instead of an ErrorResponse or NoticeResponse; none when it may pass. Calls plugins.
+    /// What the client gets instead of an ErrorResponse or NoticeResponse; none when it may pass. Calls plugins: other
+    /// sessions of this worker go on meanwhile.
     pub(super) fn review(&self, message: &[u8]) -> Option<BytesMut> {
-        if self.touches_protected && may_quote_rows(message) {
+        if (self.touches_protected && may_quote_rows(message))
+            || (self.role.role.masks() && is_for_developers(message))
+        {
             return Some(withhold(message));
         }
         if self.role.detectors.is_empty() {
@@ -64,8 +68,11 @@ impl Reviewer<'_> {
     /// What the client gets instead of a notification's payload; none when it may pass. Whoever sent it, it can have been
     /// made from any column.
     pub(super) fn review_payload(&self, payload: &[u8]) -> Option<String> {
-        if !self.role.role.columns.is_empty() {
+        if self.role.role.protects() {
             return Some(String::from_utf8_lossy(WITHHELD).into_owned());
+        }
+        if self.role.detectors.is_empty() {
+            return None;
         }
         self.mask(std::iter::once(payload)).map(|masked| masked.concat())
     }
@@ -87,7 +94,9 @@ impl Reviewer<'_> {
         let info = FieldInfo { name: String::new(), origin: String::new(), kind: "text".into() };
         let context = self.asker.context(self.exchange);
         let mut scanner = ResultScanner::new(&self.role.detectors, context, vec![info]);
-        let findings = match scanner.scan(std::slice::from_ref(&column)) {
+        let gated = scanner.gate(std::slice::from_ref(&column));
+        let scanned = if gated.calls_detectors() { block_in_place(|| gated.scan()) } else { gated.scan() };
+        let findings = match scanned {
             Ok(findings) => findings,
             Err(failure) => {
                 self.metrics.plugin_failed(&failure);
@@ -117,6 +126,13 @@ impl Reviewer<'_> {
         });
         Some(masked.collect())
     }
+}
+
+/// Messages of levels that a client gets only if it asks for them by `client_min_messages`: they tell of the server's own
+/// doings, with plans and statements of functions among them.
+fn is_for_developers(message: &[u8]) -> bool {
+    let severity = report_fields(message).find(|(code, _)| *code == b'V').map(|(_, text)| text);
+    severity.is_some_and(|severity| severity.starts_with(b"DEBUG") || severity == b"LOG")
 }
 
 /// Whether its texts can hold more than the statement and the server's own words. Errors of class 42 (syntax, unknown or

@@ -1,5 +1,6 @@
-//! What happens to a result on its way to the client: columns named by rule are treated whole, texts are given to the
-//! detectors and what they find is treated, everything else passes as bytes.
+//! What happens to a result on its way to the client: protected columns are treated whole, what is computed from them or of
+//! unknown origin gives way to a constant, texts are given to the detectors and what they find is treated, everything else
+//! passes as bytes.
 //!
 //! Fails closed: what a detector could not look at is treated whole, what a masker could not mask is redacted, a cell that
 //! cannot be read or masked becomes NULL.
@@ -8,18 +9,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use grille_core::{ColumnPattern, ExchangeId, ObjectKind, Treatment};
+use grille_core::{ExchangeId, TokenUse, Treatment};
 use grille_plugin::untrusted::{CellBlock, Edits};
 use grille_plugin::{ColumnTexts, FieldInfo, Masker, Plugin, PluginFailure, ResultScanner, UNSCANNED};
 use grille_wire::postgres::value::{Column, LeafFinding, Masked, Tokenizer};
 use grille_wire::postgres::{Field, Violation, messages, put_row, walk_row};
 use grille_wire::sql::TextEncoding;
+use grille_wire::sql::lineage::{Outputs, Provenance};
+use tokio::task::block_in_place;
 use tracing::warn;
 
-use crate::catalog::{Catalog, Origin};
+use crate::catalog::{Origin, Rule, Snapshot};
 use crate::decisions::Judged;
 use crate::generation::ArmedRole;
 use crate::judge::Asker;
+use crate::lineage::Traced;
 use crate::metrics::Metrics;
 
 /// The shield of one exchange.
@@ -27,9 +31,6 @@ pub(super) struct Shield {
     role: Arc<ArmedRole>,
     asker: Asker,
     exchange: ExchangeId,
-    rules: BTreeMap<ColumnPattern, Treatment>,
-    /// Columns that the statement, and what stands behind its names, mentions.
-    mentioned: Mentioned,
     result: Option<ResultPlan>,
     /// A detector failed: from then on everything it should have seen is treated.
     blind: bool,
@@ -39,17 +40,19 @@ pub(super) struct Shield {
 /// What the session lends for the treatment of one block.
 pub(super) struct Tools<'t> {
     pub(super) tokens: &'t Tokenizer,
-    pub(super) encoding: &'t Arc<TextEncoding>,
     pub(super) metrics: &'t Metrics,
 }
 
-/// Column names that a statement mentions.
-#[derive(Debug)]
-enum Mentioned {
-    /// These, and perhaps whole rows of these tables.
-    Names { columns: Vec<String>, tables: Vec<String> },
-    /// Nothing is known: the cursor or statement behind the name was not made here.
-    Anything,
+/// Where the columns of a result come from.
+pub(super) struct Sources {
+    /// The catalogue, at least as new as what the statement was judged under.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The lineage under that catalogue; none where it could not be had.
+    pub(super) traced: Option<Arc<Traced>>,
+    /// Which of the message's statements has the result.
+    pub(super) statement: usize,
+    /// How the session writes texts.
+    pub(super) encoding: Arc<TextEncoding>,
 }
 
 /// What is done with the columns of the result at hand.
@@ -71,6 +74,10 @@ enum Mode {
     Scan,
     /// Treated whole; counted under the key.
     Whole(Treatment, Arc<str>),
+    /// Replaced by tokens of the rule that can be turned back; counted under the key, which is the rule.
+    Seal(Arc<str>),
+    /// Every cell, NULL or not, gives way to the same one; counted under the key.
+    Surrogate(Option<Vec<u8>>, Arc<str>),
     /// Its texts are given to a masker; counted under the key.
     Masker(String, Arc<str>),
 }
@@ -106,32 +113,28 @@ impl Shield {
         exchange: ExchangeId,
         judged: &Judged,
     ) -> Option<Self> {
-        let mut rules = role.role.columns.clone();
-        for (pattern, treatment) in judged.decision.masks() {
-            let slot = rules.entry(pattern.clone()).or_insert(Treatment::Keep);
-            if treatment.strictness() > slot.strictness() {
-                *slot = treatment.clone();
-            }
-        }
-        if rules.is_empty() && role.detectors.is_empty() {
-            return None;
-        }
-        Some(Self {
+        (!judged.passes(&role.role)).then(|| Self {
             role: Arc::clone(role),
             asker: asker.clone(),
             exchange,
-            rules,
-            mentioned: Mentioned::by(judged),
             result: None,
             blind: false,
             treated: BTreeMap::new(),
         })
     }
 
-    /// Whether rules need the catalogue to know these columns.
-    pub(super) fn needs_origins(&self, fields: &Arc<[Field]>) -> bool {
-        let planned = self.result.as_ref().is_some_and(|result| Arc::ptr_eq(&result.fields, fields));
-        !planned && !self.rules.is_empty()
+    /// Whether a result with these columns has not been planned yet.
+    pub(super) fn needs_plan(&self, fields: &Arc<[Field]>) -> bool {
+        !self.result.as_ref().is_some_and(|result| Arc::ptr_eq(&result.fields, fields))
+    }
+
+    /// Decides what is done with each column of a result, before its first rows.
+    pub(super) fn plan(&mut self, fields: &Arc<[Field]>, sources: &Sources) {
+        let columns: Vec<ColumnPlan> =
+            (0..fields.len()).map(|index| self.plan_column(fields, index, sources)).collect();
+        let scans = columns.iter().any(|column| matches!(column.mode, Mode::Scan));
+        let scanner = scans.then(|| self.scanner(fields, &columns, &sources.snapshot));
+        self.result = Some(ResultPlan { fields: Arc::clone(fields), columns, scanner });
     }
 
     /// Values treated so far, by label or column.
@@ -139,82 +142,59 @@ impl Shield {
         self.treated.iter().map(|(key, count)| (key.to_string(), *count)).collect()
     }
 
-    /// Whether the error texts of the upstream may quote a column that a rule protects.
-    pub(super) fn touches_protected(&self) -> bool {
-        self.rules.keys().any(|pattern| self.mentioned.may_mention(pattern))
-    }
-
-    /// Treats a block of whole rows. Calls plugins: the caller says so to the runtime.
-    pub(super) fn treat(
-        &mut self,
-        fields: &Arc<[Field]>,
-        rows: &[u8],
-        catalog: &Catalog,
-        tools: &Tools<'_>,
-    ) -> Result<Outcome, Violation> {
-        let mut result = match self.result.take() {
-            Some(result) if Arc::ptr_eq(&result.fields, fields) => result,
-            Some(_) | None => self.plan(fields, catalog, tools.encoding),
-        };
+    /// Treats a block of whole rows of the result that was planned last. Calls plugins: other sessions of this worker go on
+    /// meanwhile.
+    pub(super) fn treat(&mut self, rows: &[u8], tools: &Tools<'_>) -> Result<Outcome, Violation> {
+        let mut result = self.result.take().ok_or(Violation::RowsUndescribed)?;
         let outcome = self.treat_with(&mut result, rows, tools);
         self.result = Some(result);
         outcome
     }
 
-    fn plan(&self, fields: &Arc<[Field]>, catalog: &Catalog, encoding: &Arc<TextEncoding>) -> ResultPlan {
-        let columns: Vec<ColumnPlan> =
-            fields.iter().map(|field| self.plan_column(field, catalog, encoding)).collect();
-        let scans = columns.iter().any(|column| matches!(column.mode, Mode::Scan));
-        let scanner = scans.then(|| {
-            let infos = fields.iter().zip(&columns).map(|(field, plan)| FieldInfo {
-                name: String::from_utf8_lossy(&field.name).into_owned(),
-                origin: match catalog.origin(field) {
-                    Origin::Known(origin) => origin,
-                    Origin::Computed | Origin::Unknown => String::new(),
-                },
-                kind: plan.column.kind().to_owned(),
-            });
-            let context = self.asker.context(self.exchange);
-            let kept =
-                self.role.role.treatments.iter().filter(|(_, treatment)| **treatment == Treatment::Keep);
-            let kept = kept.map(|(label, _)| label.clone()).collect();
-            ResultScanner::new(&self.role.detectors, context, infos.collect()).ignoring(kept)
+    fn scanner(&self, fields: &[Field], columns: &[ColumnPlan], snapshot: &Snapshot) -> ResultScanner {
+        let infos = fields.iter().zip(columns).map(|(field, plan)| FieldInfo {
+            name: String::from_utf8_lossy(&field.name).into_owned(),
+            origin: match snapshot.origin(field.table_oid, field.attribute) {
+                Origin::Stored(column) | Origin::Viewed(column) => snapshot.name(column).unwrap_or_default(),
+                Origin::Computed | Origin::Unknown => String::new(),
+            },
+            kind: plan.column.kind().to_owned(),
         });
-        ResultPlan { fields: Arc::clone(fields), columns, scanner }
+        let context = self.asker.context(self.exchange);
+        let kept = self.role.role.treatments.iter().filter(|(_, treatment)| **treatment == Treatment::Keep);
+        let kept = kept.map(|(label, _)| label.clone()).collect();
+        ResultScanner::new(&self.role.detectors, context, infos.collect()).ignoring(kept)
     }
 
-    fn plan_column(&self, field: &Field, catalog: &Catalog, encoding: &Arc<TextEncoding>) -> ColumnPlan {
-        let column =
-            Column::new(field.type_oid, field.typmod, field.format).in_encoding(Arc::clone(encoding));
-        let mode = match self.rule_for(field, catalog) {
-            Some((Treatment::Keep, _)) => Mode::Pass,
-            Some((Treatment::Plugin(masker), key)) if column.is_scanned() => Mode::Masker(masker, key),
-            Some((treatment, key)) => Mode::Whole(treatment, key),
-            None if column.is_scanned() && !self.role.detectors.is_empty() => Mode::Scan,
-            None => Mode::Pass,
+    fn plan_column(&self, fields: &[Field], index: usize, sources: &Sources) -> ColumnPlan {
+        let field = &fields[index];
+        let (type_oid, typmod) = sources.snapshot.base_type(field.type_oid, field.typmod);
+        let column = Column::new(type_oid, typmod, field.format).in_encoding(Arc::clone(&sources.encoding));
+        let column = if sources.snapshot.schema().is_vector(type_oid) { column.of_vectors() } else { column };
+        let mode = match verdict(field, sources.provenance(index, fields.len()), sources) {
+            Verdict::Derived(key) => {
+                let mut cell = Vec::new();
+                let surrogate = match column.surrogate(&mut cell) {
+                    Masked::Value => Some(cell),
+                    Masked::Null => None,
+                };
+                Mode::Surrogate(surrogate, key)
+            }
+            Verdict::Kept => Mode::Pass,
+            Verdict::Ruled(rule) => match rule.treatment {
+                Treatment::Keep => Mode::Pass,
+                Treatment::Plugin(masker) if column.is_scanned() => Mode::Masker(masker, rule.key),
+                Treatment::Token if self.role.role.tokens == TokenUse::RoundTrip => Mode::Seal(rule.key),
+                treatment @ (Treatment::Null
+                | Treatment::Redact
+                | Treatment::KeepLast(_)
+                | Treatment::Token
+                | Treatment::Plugin(_)) => Mode::Whole(treatment, rule.key),
+            },
+            Verdict::Free if column.is_scanned() && !self.role.detectors.is_empty() => Mode::Scan,
+            Verdict::Free => Mode::Pass,
         };
         ColumnPlan { column, mode }
-    }
-
-    /// The rule for a column: by its origin, or, where it is computed or its table is not known, by what the statement
-    /// mentions.
-    fn rule_for(&self, field: &Field, catalog: &Catalog) -> Option<(Treatment, Arc<str>)> {
-        if self.rules.is_empty() {
-            return None;
-        }
-        let rule = match catalog.origin(field) {
-            Origin::Known(_) => catalog.rule(field, self.rules.iter()),
-            Origin::Computed => self
-                .rules
-                .iter()
-                .filter(|(pattern, _)| self.mentioned.may_mention(pattern))
-                .max_by_key(|(_, treatment)| treatment.strictness()),
-            Origin::Unknown => {
-                let treatment = closed(&self.role.role.default_treatment).clone();
-                return Some((treatment, "column:unknown".into()));
-            }
-        };
-        rule.map(|(pattern, treatment)| (treatment.clone(), format!("column:{pattern}").into()))
     }
 
     fn treat_with(
@@ -237,7 +217,7 @@ impl Shield {
 
     fn treats_whole(&self, result: &ResultPlan) -> bool {
         result.columns.iter().any(|plan| match plan.mode {
-            Mode::Whole(..) => true,
+            Mode::Whole(..) | Mode::Seal(_) | Mode::Surrogate(..) => true,
             Mode::Scan => self.blind,
             Mode::Pass | Mode::Masker(..) => false,
         })
@@ -245,7 +225,9 @@ impl Shield {
 
     fn scan(&mut self, result: &mut ResultPlan, gathered: &Gathered, tools: &Tools<'_>) -> Vec<Found> {
         let Some(scanner) = result.scanner.as_mut().filter(|_| !self.blind) else { return Vec::new() };
-        match scanner.scan(&gathered.texts) {
+        let gated = scanner.gate(&gathered.texts);
+        let findings = if gated.calls_detectors() { block_in_place(|| gated.scan()) } else { gated.scan() };
+        match findings {
             Ok(findings) => findings
                 .into_iter()
                 .filter(|finding| matches!(result.columns[finding.field as usize].mode, Mode::Scan))
@@ -333,7 +315,9 @@ impl Shield {
         let mut block = CellBlock::of_column(0, values.iter().copied()).ok()?;
         let info = FieldInfo { kind: "text".into(), ..FieldInfo::default() };
         let context = self.asker.context(self.exchange);
-        let masked = Masker::begin(plugin, &context, &[info]).and_then(|mut masker| masker.mask(&mut block));
+        let masked = block_in_place(|| {
+            Masker::begin(plugin, &context, &[info]).and_then(|mut masker| masker.mask(&mut block))
+        });
         masked
             .inspect_err(|failure| {
                 metrics.plugin_failed(failure);
@@ -359,6 +343,11 @@ impl Shield {
             walk_row(message, result.columns.len(), |_, cell| cells.push(cell))?;
             put_row(&mut out, cells.len(), |writer| {
                 for (index, cell) in cells.iter().enumerate() {
+                    if let Mode::Surrogate(surrogate, key) = &result.columns[index].mode {
+                        self.count(key);
+                        writer.cell(surrogate.as_deref());
+                        continue;
+                    }
                     let Some(cell) = *cell else {
                         writer.cell(None);
                         continue;
@@ -387,7 +376,13 @@ impl Shield {
     ) -> CellOutcome {
         let (treatment, key) = match &plan.mode {
             Mode::Pass => return CellOutcome::Same,
+            // Written without a look at the cell, see `rewrite`.
+            Mode::Surrogate(..) => return CellOutcome::Null,
             Mode::Whole(treatment, key) => (treatment.clone(), Arc::clone(key)),
+            Mode::Seal(rule) => {
+                self.count(rule);
+                return outcome(plan.column.seal(cell, rule, tools.tokens, out).ok());
+            }
             Mode::Masker(_, key) if within.is_void => (Treatment::Redact, Arc::clone(key)),
             Mode::Scan if self.blind || within.is_void => {
                 (closed(&self.role.role.default_treatment).clone(), Arc::from("unscanned"))
@@ -504,7 +499,9 @@ impl Gathered {
             let mut push = |text: &str| texts.push(text);
             let read = match plan.mode {
                 Mode::Masker(..) => plan.column.values(cell, &mut push),
-                Mode::Scan | Mode::Pass | Mode::Whole(..) => plan.column.texts(cell, &mut push),
+                Mode::Scan | Mode::Pass | Mode::Whole(..) | Mode::Seal(_) | Mode::Surrogate(..) => {
+                    plan.column.texts(cell, &mut push)
+                }
             };
             if read.is_err() {
                 // What was read of it counts for nothing: the cell is treated whole.
@@ -540,40 +537,68 @@ fn text_at(texts: &ColumnTexts, index: usize) -> &str {
     texts.text(index).unwrap_or_default()
 }
 
-impl Mentioned {
-    fn by(judged: &Judged) -> Self {
-        let resolves = |kind: &str| kind == "fetch" || kind == "execute";
-        let unresolved = judged.statement.actions.iter().filter(|action| resolves(&action.kind)).count();
-        if unresolved > judged.behind.len() {
-            return Self::Anything;
-        }
-        let statements = std::iter::once(&judged.statement).chain(&judged.behind);
-        let mut columns = Vec::new();
-        let mut tables = Vec::new();
-        for action in statements.flat_map(|statement| &statement.actions) {
-            for action in std::iter::successors(Some(action), |action| action.inner.as_deref()) {
-                columns.extend(action.columns.iter().cloned());
-                let relations = action.objects.iter().filter(|object| object.kind == ObjectKind::Relation);
-                tables.extend(relations.map(|object| last_name(&object.name).to_owned()));
-            }
-        }
-        Self::Names { columns, tables }
-    }
+/// What protection says of a column of a result.
+enum Verdict {
+    /// Nothing: detectors may look at it.
+    Free,
+    /// A rule leaves it as it is.
+    Kept,
+    /// It is treated by this rule.
+    Ruled(Rule),
+    /// It is computed from protected columns, or nobody knows from what; counted under the key.
+    Derived(Arc<str>),
+}
 
-    /// Whether a computed value of the statement may be made from a column that the pattern covers.
-    fn may_mention(&self, pattern: &ColumnPattern) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Names { columns, tables } => {
-                columns.iter().any(|column| column == pattern.column())
-                    || columns.iter().any(|column| column == "*")
-                        && tables.iter().any(|table| pattern.may_cover_table(table))
+impl Sources {
+    /// What lineage says of a column; none where it counts other columns than the server.
+    fn provenance(&self, index: usize, columns: usize) -> Option<&Provenance> {
+        match self.traced.as_ref()?.outputs(self.statement) {
+            Outputs::Known(outputs) if outputs.len() == columns => {
+                outputs.get(index).map(|output| &output.provenance)
             }
+            Outputs::Known(_) | Outputs::None | Outputs::Unknown => None,
         }
     }
 }
 
-/// `users` of `public.users`. A quoted part may hold dots, which makes the name longer than it is, never another's.
-fn last_name(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
+/// The server says of a stored column which one it is, and is believed: no name has to be resolved for that. Of a view's
+/// column it says which, but not what it shows. The rest is lineage's word.
+fn verdict(field: &Field, provenance: Option<&Provenance>, sources: &Sources) -> Verdict {
+    let Some(traced) = &sources.traced else { return Verdict::Derived(UNKNOWN.into()) };
+    let protected = &traced.protected;
+    let ruled = |rule: Option<&Rule>| rule.map_or(Verdict::Free, |rule| Verdict::Ruled(rule.clone()));
+    let origin = sources.snapshot.origin(field.table_oid, field.attribute);
+    let column = match origin {
+        Origin::Stored(column) | Origin::Viewed(column) => Some(column),
+        Origin::Computed | Origin::Unknown => None,
+    };
+    if column.is_some_and(|column| protected.keeps(column)) {
+        return Verdict::Kept;
+    }
+    if protected.is_empty() {
+        return Verdict::Free;
+    }
+    let named = column.and_then(|column| protected.rule(column));
+    match (origin, provenance) {
+        (Origin::Stored(_), _) | (Origin::Viewed(_) | Origin::Computed, Some(Provenance::Clean)) => {
+            ruled(named)
+        }
+        (Origin::Viewed(_) | Origin::Computed, Some(Provenance::Direct(columns))) => {
+            let rules = columns.iter().map(|column| protected.rule(*column));
+            let rules: Option<Vec<&Rule>> = rules.chain(named.map(Some)).collect();
+            let strictest =
+                rules.unwrap_or_default().into_iter().max_by_key(|rule| rule.treatment.strictness());
+            strictest.map_or_else(|| Verdict::Derived(UNKNOWN.into()), |rule| Verdict::Ruled(rule.clone()))
+        }
+        (Origin::Viewed(_) | Origin::Computed, Some(Provenance::Derived(columns))) => {
+            let rule = columns.iter().find_map(|column| protected.rule(*column));
+            Verdict::Derived(rule.map_or_else(|| UNKNOWN.into(), |rule| Arc::clone(&rule.key)))
+        }
+        (Origin::Viewed(_) | Origin::Computed, Some(Provenance::Unknown) | None) | (Origin::Unknown, _) => {
+            Verdict::Derived(UNKNOWN.into())
+        }
+    }
 }
+
+/// What values of unknown origin are counted under.
+const UNKNOWN: &str = "column:unknown";

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::settings::{IssuerSettings, ServerTls, SigningAlgorithm};
+use crate::settings::{IssuerSettings, OnTokenExpiry, ServerTls, SigningAlgorithm};
 
 /// A private key, its public form as JWK and PEM.
 pub(super) struct Signer {
@@ -161,6 +161,7 @@ pub(super) fn settings(issuer: &str) -> IssuerSettings {
         outage: Duration::from_secs(3600),
         refresh: Duration::from_secs(300),
         leeway: Duration::from_secs(10),
+        on_token_expiry: OnTokenExpiry::Refuse,
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::limits::{
     DOCUMENT_BYTES_MAX, GROUPS_MAX, REFETCH_WINDOW, REFETCHES_MAX, RETRY_INTERVAL, TOKEN_BYTES_MAX,
 };
-use super::{KeyStatus, TokenRefused, TokenVerifier};
-use crate::settings::{IssuerSettings, SigningAlgorithm};
+use super::{KeyStatus, TokenExpiry, TokenRefused, TokenVerifier};
+use crate::settings::{IssuerSettings, OnTokenExpiry, SigningAlgorithm};
 use issuer::{Answer, Signer, TestIssuer, claims, settings};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -516,6 +516,35 @@ async fn an_issuer_over_tls_is_verified() {
     std::fs::write(&other, stranger.cert.pem()).expect("a file in a directory of our own");
     let distrusting = IssuerSettings { ca: Some(other), ..trusting };
     refuse(&verifier(distrusting), &token, now, TokenRefused::KeysUnavailable).await;
+}
+
+#[tokio::test]
+async fn a_token_has_expired_when_the_leeway_is_past_too() {
+    let fixture = Fixture::new().await;
+    let expires = fixture.seconds() + 100;
+    let token = fixture.token(json!({ "exp": expires }));
+    let principal = fixture.accept(&token).await;
+    let expiry = fixture.verifier.expiry(&principal).expect("an accepted issuer");
+    // Ten seconds of leeway: see `settings`.
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(expires + 10);
+    assert_eq!(expiry, TokenExpiry { at, rule: OnTokenExpiry::Refuse });
+    let just_before = at - Duration::from_secs(1);
+    fixture.verifier.verify(&token, just_before).await.expect("still valid");
+    refuse(&fixture.verifier, &token, at, TokenRefused::Expired).await;
+}
+
+#[tokio::test]
+async fn a_principal_of_an_issuer_that_is_not_accepted_any_more_has_no_expiry() {
+    let fixture = Fixture::new().await;
+    let principal = fixture.accept(&fixture.token(json!({}))).await;
+    let changed = IssuerSettings { on_token_expiry: OnTokenExpiry::End, ..fixture.issuer.settings() };
+    let reloaded = fixture.verifier.reloaded(&[Arc::new(changed)]).expect("usable settings");
+    assert_eq!(reloaded.expiry(&principal).map(|expiry| expiry.rule), Some(OnTokenExpiry::End));
+    let elsewhere = fixture.verifier.reloaded(&[Arc::new(settings("https://new.example"))]).expect("usable");
+    assert_eq!(elsewhere.expiry(&principal), None);
+    let eternal = Principal { expires_at: u64::MAX, ..principal };
+    let expiry = fixture.verifier.expiry(&eternal).expect("an accepted issuer");
+    assert_eq!(expiry.at, SystemTime::UNIX_EPOCH, "what the clock cannot tell is past");
 }
 
 #[tokio::test]

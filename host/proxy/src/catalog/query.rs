@@ -1,0 +1,373 @@
+//! What the server is asked about its database, and how the answer becomes a [`Schema`]. PostgreSQL 12 to 18.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use grille_wire::postgres::{Violation, messages, walk_row};
+use grille_wire::sql::schema::{
+    Builtin, ColumnId, Compared, Function, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
+    Volatility,
+};
+
+/// One message, one moment: every SELECT sees the same state. With `pg_catalog` alone on the search path, definitions name
+/// everything else in full. Rows are ordered so that equal contents make equal answers.
+pub(super) const QUERY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p (s, n) ORDER BY n;
+SET LOCAL search_path = pg_catalog;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL statement_timeout = '30s';
+SELECT c.oid, n.nspname, c.relname, c.relkind,
+       CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+            THEN pg_get_viewdef(c.oid) END
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' ORDER BY c.oid;
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_get_expr(d.adbin, d.adrelid)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef d ON a.attgenerated <> '' AND d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' ORDER BY a.attrelid, a.attnum;
+SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE c.relkind IN ('r', 'p', 'f') ORDER BY i.inhrelid, i.inhseqno;
+SELECT i.indrelid, i.indkey, i.indnkeyatts,
+       CASE WHEN i.indexprs IS NOT NULL OR i.indpred IS NOT NULL THEN coalesce(
+           (SELECT string_agg(d.refobjsubid::text, ' ' ORDER BY d.refobjsubid) FROM pg_depend d
+             WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid), '0') END
+  FROM pg_index i WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384 ORDER BY i.indexrelid;
+SELECT k.contype, k.conrelid, array_to_string(k.conkey, ' '), k.confrelid, array_to_string(k.confkey, ' ')
+  FROM pg_constraint k WHERE k.contype IN ('f', 'c') AND k.conrelid >= 16384 ORDER BY k.oid;
+SELECT n.nspname, p.proname,
+       (SELECT max(CASE f.provolatile WHEN 'v' THEN 3 WHEN 's' THEN 2 ELSE 1 END) FROM pg_proc f
+         WHERE f.oid = p.oid AND p.prokind <> 'a' OR p.prokind = 'a' AND EXISTS (SELECT FROM pg_aggregate g
+         WHERE g.aggfnoid = p.oid AND f.oid IN (g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggserialfn,
+               g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn))),
+       p.proretset, p.pronargs, p.pronargdefaults, p.provariadic <> 0,
+       NOT EXISTS (SELECT FROM unnest(p.proargtypes) a JOIN pg_type t ON t.oid = a
+                    WHERE t.typnamespace <> 'pg_catalog'::regnamespace)
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname <> 'pg_catalog' ORDER BY p.oid;
+SELECT p.proname, max(CASE p.provolatile WHEN 'v' THEN 3 WHEN 's' THEN 2 ELSE 1 END), bool_or(p.proretset)
+  FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind <> 'p'
+ GROUP BY p.proname ORDER BY p.proname;
+SELECT o.oprname, p.proname,
+       NOT EXISTS (SELECT FROM pg_type t WHERE t.oid IN (o.oprleft, o.oprright)
+                      AND t.typnamespace <> 'pg_catalog'::regnamespace)
+  FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode
+ WHERE n.nspname <> 'pg_catalog' ORDER BY o.oid;
+SELECT t.oid, t.typarray FROM pg_type t
+  JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+ WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec', 'sparsevec') ORDER BY t.oid;
+SELECT t.oid, t.typbasetype, t.typtypmod FROM pg_type t WHERE t.typtype = 'd' ORDER BY t.oid;
+COMMIT";
+
+/// The results of [`QUERY`], in its order.
+#[derive(Clone, Copy)]
+enum Part {
+    SearchPath,
+    Relations,
+    Columns,
+    Inheritance,
+    Indexes,
+    Constraints,
+    Functions,
+    BuiltIn,
+    Operators,
+    VectorTypes,
+    Domains,
+}
+
+const PARTS: [Part; 11] = [
+    Part::SearchPath,
+    Part::Relations,
+    Part::Columns,
+    Part::Inheritance,
+    Part::Indexes,
+    Part::Constraints,
+    Part::Functions,
+    Part::BuiltIn,
+    Part::Operators,
+    Part::VectorTypes,
+    Part::Domains,
+];
+
+/// Deepest chain of domains over domains that is followed.
+const DOMAINS_DEPTH_MAX: usize = 32;
+
+/// What the answer says.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) schema: Schema,
+    /// For each domain, the type that is sent for it, and that type's modifier.
+    pub(super) base_types: HashMap<u32, (u32, i32)>,
+}
+
+/// Reads an answer: its RowDescriptions and DataRows, in order.
+///
+/// # Errors
+/// When a row is not what was asked for.
+pub(super) fn decode(answer: &[u8]) -> Result<Content, Violation> {
+    let mut reading = Reading::default();
+    let mut results = 0_usize;
+    for message in messages(answer) {
+        match message[0] {
+            b'T' => results += 1,
+            _ => {
+                let part = results.checked_sub(1).and_then(|index| PARTS.get(index));
+                reading.row(*part.ok_or(MALFORMED)?, message)?;
+            }
+        }
+    }
+    if results != PARTS.len() {
+        return Err(MALFORMED);
+    }
+    Ok(reading.finish())
+}
+
+const MALFORMED: Violation = Violation::Malformed { tag: b'D' };
+
+#[derive(Default)]
+struct Reading {
+    parts: SchemaParts,
+    relations: BTreeMap<u32, Relation>,
+    domains: HashMap<u32, (u32, i32)>,
+}
+
+impl Reading {
+    fn row(&mut self, part: Part, message: &[u8]) -> Result<(), Violation> {
+        match part {
+            Part::SearchPath => {
+                let [schema] = cells(message)?;
+                self.parts.search_path.push(schema.text()?.into());
+            }
+            Part::Relations => self.relation(cells(message)?)?,
+            Part::Columns => self.column(cells(message)?)?,
+            Part::Inheritance => {
+                let [child, parent] = cells(message)?;
+                let parent = parent.number()?;
+                if let Some(child) = self.relations.get_mut(&child.number()?) {
+                    child.parents.push(parent);
+                }
+            }
+            Part::Indexes => self.index(cells(message)?)?,
+            Part::Constraints => self.constraint(cells(message)?)?,
+            Part::Functions => self.function(cells(message)?)?,
+            Part::BuiltIn => self.built_in(cells(message)?)?,
+            Part::Operators => {
+                let [operator, function, takes_builtin_types] = cells(message)?;
+                if takes_builtin_types.flag()? {
+                    self.parts.operators_of_builtin_types.insert(operator.text()?.into());
+                }
+                self.parts.operators.push((operator.text()?.into(), function.text()?.into()));
+            }
+            Part::VectorTypes => {
+                let [vector, array] = cells(message)?;
+                let types: [u32; 2] = [vector.number()?, array.number()?];
+                self.parts.vector_types.extend(types);
+            }
+            Part::Domains => {
+                let [domain, base, typmod] = cells(message)?;
+                self.domains.insert(domain.number()?, (base.number()?, typmod.number()?));
+            }
+        }
+        Ok(())
+    }
+
+    fn relation(&mut self, [oid, schema, name, kind, definition]: [Cell<'_>; 5]) -> Result<(), Violation> {
+        let kind = match kind.text()?.as_str() {
+            "v" | "m" => RelationKind::View,
+            "f" => RelationKind::Foreign,
+            _ => RelationKind::Table,
+        };
+        let relation = Relation {
+            oid: oid.number()?,
+            schema: schema.text()?.into(),
+            name: name.text()?.into(),
+            kind,
+            columns: Vec::new(),
+            definition: definition.optional(),
+            parents: Vec::new(),
+            compared: Vec::new(),
+        };
+        self.relations.insert(relation.oid, relation);
+        Ok(())
+    }
+
+    fn column(
+        &mut self,
+        [relation, number, name, type_oid, typmod, generated]: [Cell<'_>; 6],
+    ) -> Result<(), Violation> {
+        let column = SchemaColumn {
+            name: name.text()?.into(),
+            number: number.number()?,
+            type_oid: type_oid.number()?,
+            typmod: typmod.number()?,
+            generated: generated.optional(),
+        };
+        if let Some(relation) = self.relations.get_mut(&relation.number()?) {
+            relation.columns.push(column);
+        }
+        Ok(())
+    }
+
+    /// A unique index or an exclusion constraint's: the values of its key, and of what its expressions and predicate use,
+    /// are compared with those of other rows. `used` holds the columns that the latter depend on, with a 0 for the whole
+    /// table where nothing else ties the index to it, and one more where an expression takes whole rows.
+    fn index(&mut self, [relation, key, key_count, used]: [Cell<'_>; 4]) -> Result<(), Violation> {
+        let oid = relation.number()?;
+        let mut columns: BTreeSet<i16> = key.numbers()?.take(key_count.number()?).collect();
+        columns.remove(&0);
+        if let Some(used) = used.optional() {
+            let used: Vec<i16> = split(&used)?;
+            let whole = used.iter().filter(|number| **number == 0).count();
+            columns.extend(used.iter().filter(|number| **number != 0));
+            if whole > 1 || columns.is_empty() {
+                columns = self.all_columns(oid);
+            }
+        }
+        let with = ids(oid, &columns);
+        self.compare(oid, columns, with);
+        Ok(())
+    }
+
+    /// A foreign key compares both ways: what refers with what is referred to, and what is changed or removed with what
+    /// refers to it. A check over several columns compares them with each other.
+    fn constraint(
+        &mut self,
+        [kind, relation, key, referred, referred_key]: [Cell<'_>; 5],
+    ) -> Result<(), Violation> {
+        let oid = relation.number()?;
+        let columns: BTreeSet<i16> = match key.0 {
+            Some(_) => key.numbers()?.collect(),
+            None => self.all_columns(oid),
+        };
+        if kind.text()? == "f" {
+            let other: u32 = referred.number()?;
+            let other_columns: BTreeSet<i16> = referred_key.numbers()?.collect();
+            let (here, there) = (ids(oid, &columns), ids(other, &other_columns));
+            self.compare(oid, columns, there);
+            self.compare(other, other_columns, here);
+        } else if columns.len() > 1 {
+            let with = ids(oid, &columns);
+            self.compare(oid, columns, with);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, relation: u32, written: BTreeSet<i16>, with: BTreeSet<ColumnId>) {
+        if let Some(relation) = self.relations.get_mut(&relation) {
+            let compared = Compared { written, with };
+            if !relation.compared.contains(&compared) {
+                relation.compared.push(compared);
+            }
+        }
+    }
+
+    fn all_columns(&self, relation: u32) -> BTreeSet<i16> {
+        let relation = self.relations.get(&relation);
+        relation
+            .map(|relation| relation.columns.iter().map(|column| column.number).collect())
+            .unwrap_or_default()
+    }
+
+    fn function(
+        &mut self,
+        [schema, name, volatility, returns_set, arguments, defaults, variadic, takes_builtin_types]: [Cell<'_>;
+            8],
+    ) -> Result<(), Violation> {
+        if takes_builtin_types.flag()? {
+            self.parts.functions_of_builtin_types.insert(name.text()?.into());
+        }
+        let arguments: u16 = arguments.number()?;
+        let variadic = variadic.flag()?;
+        let optional = defaults.number::<u16>()? + u16::from(variadic);
+        self.parts.functions.push(Function {
+            schema: schema.text()?.into(),
+            name: name.text()?.into(),
+            volatility: volatility_of(volatility)?,
+            returns_set: returns_set.flag()?,
+            arguments_min: arguments.saturating_sub(optional),
+            arguments_max: if variadic { u16::MAX } else { arguments },
+        });
+        Ok(())
+    }
+
+    fn built_in(&mut self, [name, volatility, returns_set]: [Cell<'_>; 3]) -> Result<(), Violation> {
+        let builtin = Builtin { volatility: volatility_of(volatility)?, returns_set: returns_set.flag()? };
+        self.parts.builtins.push((name.text()?.into(), builtin));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Content {
+        self.parts.vector_types.remove(&0);
+        self.parts.relations = self.relations.into_values().collect();
+        let base_types =
+            self.domains.keys().filter_map(|domain| Some((*domain, base_type(&self.domains, *domain)?)));
+        Content { base_types: base_types.collect(), schema: self.parts.into() }
+    }
+}
+
+/// The type under a domain, however many domains lie between; the modifier is that of the domain next to the type.
+fn base_type(domains: &HashMap<u32, (u32, i32)>, domain: u32) -> Option<(u32, i32)> {
+    let mut found = *domains.get(&domain)?;
+    for _ in 0..DOMAINS_DEPTH_MAX {
+        match domains.get(&found.0) {
+            Some(next) => found = *next,
+            None => return Some(found),
+        }
+    }
+    None
+}
+
+/// As [`QUERY`] numbers them, so that the worst is the greatest.
+fn volatility_of(cell: Cell<'_>) -> Result<Volatility, Violation> {
+    match cell.number()? {
+        1 => Ok(Volatility::Immutable),
+        2 => Ok(Volatility::Stable),
+        3 => Ok(Volatility::Volatile),
+        _ => Err(MALFORMED),
+    }
+}
+
+fn ids(relation: u32, columns: &BTreeSet<i16>) -> BTreeSet<ColumnId> {
+    columns.iter().map(|number| ColumnId { relation, number: *number }).collect()
+}
+
+/// A cell of the answer, in text format.
+#[derive(Clone, Copy)]
+struct Cell<'c>(Option<&'c [u8]>);
+
+impl Cell<'_> {
+    fn text(self) -> Result<String, Violation> {
+        self.0.map(|cell| String::from_utf8_lossy(cell).into_owned()).ok_or(MALFORMED)
+    }
+
+    fn optional(self) -> Option<Box<str>> {
+        self.0.map(|cell| String::from_utf8_lossy(cell).into())
+    }
+
+    fn number<N: std::str::FromStr>(self) -> Result<N, Violation> {
+        self.text()?.parse().map_err(|_| MALFORMED)
+    }
+
+    fn flag(self) -> Result<bool, Violation> {
+        match self.0 {
+            Some(b"t") => Ok(true),
+            Some(b"f") => Ok(false),
+            _ => Err(MALFORMED),
+        }
+    }
+
+    fn numbers(self) -> Result<impl Iterator<Item = i16>, Violation> {
+        Ok(split(&self.text()?)?.into_iter())
+    }
+}
+
+fn split(numbers: &str) -> Result<Vec<i16>, Violation> {
+    numbers.split_ascii_whitespace().map(|number| number.parse().map_err(|_| MALFORMED)).collect()
+}
+
+fn cells<const N: usize>(message: &[u8]) -> Result<[Cell<'_>; N], Violation> {
+    let mut cells = [Cell(None); N];
+    walk_row(message, N, |column, cell| cells[column] = Cell(cell))?;
+    Ok(cells)
+}
