@@ -70,7 +70,10 @@ pub struct Reader {
     /// A record whose number was wrong, told after the damage.
     pending: Option<Entry>,
     run: String,
-    sequence: u64,
+    /// Of the last record; none where the one before the next is in a file that is not read.
+    sequence: Option<u64>,
+    /// What [`Reader::sequence`] is at the beginning of a run.
+    before_first: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -100,16 +103,24 @@ impl Reader {
     /// # Errors
     /// When the directory cannot be read.
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
-        let failed = |source| ReadError::Io { path: directory.to_owned(), source };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if run_of(&path).is_some() {
-                files.push(path);
-            }
+        Ok(Self::new(files(directory)?, Some(0)))
+    }
+
+    /// Reads one of the directory's files alone: what may be missing before its first record is not told.
+    pub(crate) fn of_file(path: PathBuf) -> Self {
+        Self::new(vec![path], None)
+    }
+
+    fn new(files: Vec<PathBuf>, before_first: Option<u64>) -> Self {
+        let run = String::new();
+        Self {
+            files: files.into_iter(),
+            open: None,
+            pending: None,
+            run,
+            sequence: before_first,
+            before_first,
         }
-        files.sort();
-        Ok(Self { files: files.into_iter(), open: None, pending: None, run: String::new(), sequence: 0 })
     }
 
     /// What the open file holds next; `None` at its end.
@@ -135,9 +146,9 @@ impl Reader {
 
     /// The record, or, if its number is not the next one, the damage with the record behind it.
     fn numbered(&mut self, record: Record) -> Entry {
-        let expected = self.sequence + 1;
         let found = record.seq;
-        self.sequence = found;
+        let expected = self.sequence.map_or(found, |before| before.saturating_add(1));
+        self.sequence = Some(found);
         let record = Entry::Record(Box::new(record));
         match &self.open {
             Some(file) if found != expected => {
@@ -155,7 +166,7 @@ impl Reader {
             && run != self.run
         {
             run.clone_into(&mut self.run);
-            self.sequence = 0;
+            self.sequence = self.before_first;
         }
         Some(match File::open(&path) {
             Ok(file) => {
@@ -165,6 +176,20 @@ impl Reader {
             Err(source) => Err(ReadError::Io { path, source }),
         })
     }
+}
+
+/// The audit files of a directory, in the order in which they were written.
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let failed = |source| ReadError::Io { path: directory.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if run_of(&path).is_some() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 impl Iterator for Reader {
@@ -284,6 +309,15 @@ mod tests {
         );
         check(&[(FIRST, file(&[1, 3])), (SECOND, file(&[4]))], &["1", "3 for 2 at 2", "3", "4"]);
         check(&[(SECOND, file(&[9]))], &["9 for 1 at 1", "9"]);
+    }
+
+    #[test]
+    fn a_file_read_alone_may_begin_anywhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(SECOND);
+        std::fs::write(&path, [record(7), record(8), record(10)].join("\n") + "\n").unwrap();
+        let found: Vec<String> = Reader::of_file(path).map(word).collect();
+        assert_eq!(found, ["7", "8", "10 for 9 at 3", "10"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The trail told by session: a list of sessions, and one session's whole story. For `grille sessions`; no printing here.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use grille_core::audit::{
     Event, ExchangeCompleted, ExchangeStarted, Record, SessionClosed, SessionOpened, SessionRefused,
 };
 use serde::Serialize;
 
-use crate::{Damage, Entry, ReadError};
+use crate::reader::files;
+use crate::{Damage, Entry, ReadError, Reader};
 
 /// Fewest digits of a session's id that stand for it: as many as an error message's reference gives.
 const ID_DIGITS_MIN: usize = 8;
@@ -50,7 +52,7 @@ pub struct SessionSummary {
     pub treated: u64,
 }
 
-/// All sessions of a trail.
+/// Sessions of a trail.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// By the time they were opened.
@@ -59,6 +61,8 @@ pub struct Listing {
     pub turned_away: Vec<TurnedAway>,
     /// Where the trail is not whole.
     pub damage: Vec<Damage>,
+    /// Whether there are sessions, or there may be, that are older and not listed.
+    pub is_cut: bool,
 }
 
 /// A client that never had a session.
@@ -102,31 +106,80 @@ pub struct Exchange {
 /// # Errors
 /// When a file cannot be read or was written by another version.
 pub fn list(entries: impl Iterator<Item = Result<Entry, ReadError>>) -> Result<Listing, ReadError> {
-    let mut by_id: BTreeMap<String, SessionSummary> = BTreeMap::new();
-    let mut listing = Listing::default();
-    for entry in entries {
-        match entry? {
-            Entry::Damage(damage) => listing.damage.push(damage),
-            Entry::Record(record) => match *record {
-                Record { event: Event::SessionRefused(refused), at, .. } => {
-                    listing.turned_away.push(TurnedAway { at, refused });
-                }
-                record => add(&mut by_id, &record),
-            },
-        }
+    let mut sum = Sum::default();
+    sum.add_all(entries)?;
+    Ok(sum.listing())
+}
+
+/// Sums up the `last` sessions that were opened, reading no more files than that takes: the newest first, each whole.
+/// Clients turned away and damage are those of the files read.
+///
+/// # Errors
+/// When a file cannot be read or was written by another version.
+pub fn list_last(directory: &Path, last: usize) -> Result<Listing, ReadError> {
+    let mut unread = files(directory)?;
+    let mut sum = Sum::default();
+    while sum.opened < last
+        && let Some(file) = unread.pop()
+    {
+        sum.add_all(Reader::of_file(file))?;
     }
-    listing.sessions = by_id.into_values().collect();
-    listing.sessions.sort_by(|a, b| a.opened_at.cmp(&b.opened_at));
+    let mut listing = sum.listing();
+    if !unread.is_empty() {
+        // Their first records, and more of them, are in files that were not read.
+        listing.sessions.retain(|session| !session.opened_at.is_empty());
+        listing.is_cut = true;
+    }
+    let beyond = listing.sessions.len().saturating_sub(last);
+    listing.is_cut |= beyond > 0;
+    listing.sessions.drain(..beyond);
     Ok(listing)
 }
 
-fn add(by_id: &mut BTreeMap<String, SessionSummary>, record: &Record) {
-    let Some(id) = session_of(&record.event) else { return };
-    if !by_id.contains_key(id) {
-        by_id.insert(id.to_owned(), SessionSummary { session: id.to_owned(), ..SessionSummary::default() });
+/// Sessions being summed up, in whatever order their records come.
+#[derive(Default)]
+struct Sum {
+    by_id: BTreeMap<String, SessionSummary>,
+    /// How many of them have their first record.
+    opened: usize,
+    turned_away: Vec<TurnedAway>,
+    damage: Vec<Damage>,
+}
+
+impl Sum {
+    fn add_all(&mut self, entries: impl Iterator<Item = Result<Entry, ReadError>>) -> Result<(), ReadError> {
+        for entry in entries {
+            match entry? {
+                Entry::Damage(damage) => self.damage.push(damage),
+                Entry::Record(record) => match *record {
+                    Record { event: Event::SessionRefused(refused), at, .. } => {
+                        self.turned_away.push(TurnedAway { at, refused });
+                    }
+                    record => self.add(&record),
+                },
+            }
+        }
+        Ok(())
     }
-    if let Some(summary) = by_id.get_mut(id) {
-        summary.add(record);
+
+    fn add(&mut self, record: &Record) {
+        let Some(id) = session_of(&record.event) else { return };
+        self.opened += usize::from(matches!(record.event, Event::SessionOpened(_)));
+        if !self.by_id.contains_key(id) {
+            let summary = SessionSummary { session: id.to_owned(), ..SessionSummary::default() };
+            self.by_id.insert(id.to_owned(), summary);
+        }
+        if let Some(summary) = self.by_id.get_mut(id) {
+            summary.add(record);
+        }
+    }
+
+    fn listing(self) -> Listing {
+        let Self { by_id, mut turned_away, damage, .. } = self;
+        let mut sessions: Vec<_> = by_id.into_values().collect();
+        sessions.sort_by(|a, b| a.opened_at.cmp(&b.opened_at));
+        turned_away.sort_by(|a, b| a.at.cmp(&b.at));
+        Listing { sessions, turned_away, damage, is_cut: false }
     }
 }
 
@@ -323,9 +376,14 @@ mod tests {
     }
 
     fn trail(events: Vec<Event>) -> impl Iterator<Item = Result<Entry, ReadError>> {
-        events.into_iter().zip(1..).map(|(event, seq)| {
+        trail_at(events, 1).map(|record| Ok(Entry::Record(Box::new(record))))
+    }
+
+    /// The events as records numbered from `first`, one a second.
+    fn trail_at(events: Vec<Event>, first: u64) -> impl Iterator<Item = Record> {
+        events.into_iter().zip(first..).map(|(event, seq)| {
             let at = format!("2026-11-22T21:00:{seq:02}.000000Z");
-            Ok(Entry::Record(Box::new(Record { v: FORMAT_VERSION, seq, at, event })))
+            Record { v: FORMAT_VERSION, seq, at, event }
         })
     }
 
@@ -368,6 +426,38 @@ mod tests {
               }
             ]"#]]
         .assert_eq(&serde_json::to_string_pretty(&listing.sessions).unwrap());
+    }
+
+    /// A file of the run's with these events, numbered on.
+    fn write_file(directory: &Path, part: u64, events: Vec<Event>) {
+        let lines: String = trail_at(events, part * 10)
+            .map(|record| serde_json::to_string(&record).unwrap() + "\n")
+            .collect();
+        let name = format!("audit-20261122T210000-7-{part:05}.jsonl");
+        std::fs::write(directory.join(name), lines).unwrap();
+    }
+
+    #[test]
+    fn the_last_sessions_are_listed_without_reading_older_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let long_lived = "ffffffffffffffffffffffffffffffff";
+        let newest = "22222222222222222222222222222222";
+        // Were it read, it would be told of.
+        std::fs::write(directory.path().join("audit-20261122T200000-7-00001.jsonl"), "noise\n").unwrap();
+        write_file(directory.path(), 1, vec![opened(long_lived), opened(ID), completed(ID, 1)]);
+        write_file(directory.path(), 2, vec![completed(long_lived, 1), completed(ID, 2), opened(newest)]);
+        let check = |last, expected: &[(&str, u64)], damage: usize, is_cut: bool| {
+            let listing = list_last(directory.path(), last).unwrap();
+            let sessions: Vec<_> =
+                listing.sessions.iter().map(|session| (session.session.as_str(), session.rows)).collect();
+            assert_eq!((sessions.as_slice(), listing.damage.len()), (expected, damage), "{last}");
+            assert_eq!(listing.is_cut, is_cut, "{last}");
+        };
+        check(0, &[], 0, true);
+        check(1, &[(newest, 0)], 0, true);
+        check(2, &[(ID, 4), (newest, 0)], 0, true);
+        check(3, &[(long_lived, 2), (ID, 4), (newest, 0)], 0, true);
+        check(4, &[(long_lived, 2), (ID, 4), (newest, 0)], 1, false);
     }
 
     #[test]
