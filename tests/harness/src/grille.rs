@@ -15,7 +15,8 @@ use crate::scratch::{Scratch, write_secret};
 use crate::supervised::{Signal, Supervised};
 use crate::{IdentityProvider, http, loopback, random, wait, workspace};
 
-/// What a test configures. The listeners, the audit log, the admin listener and the token key are the same for every test.
+/// What a test configures. The listeners, the audit log, the admin listener, the control socket and the token key are the
+/// same for every test.
 pub struct GrilleOptions<'a> {
     /// Who issues tokens.
     pub provider: &'a IdentityProvider,
@@ -41,6 +42,7 @@ pub struct Grille {
 struct Ports {
     encrypted: u16,
     plaintext: u16,
+    bearer: u16,
     admin: u16,
 }
 
@@ -55,6 +57,7 @@ impl Grille {
         let ports = Ports {
             encrypted: loopback::free_port()?,
             plaintext: loopback::free_port()?,
+            bearer: loopback::free_port()?,
             admin: loopback::free_port()?,
         };
         let token_key = random::hex::<32>()?;
@@ -92,6 +95,11 @@ impl Grille {
     /// The listener that allows clients without TLS.
     pub fn plaintext_port(&self) -> u16 {
         self.ports.plaintext
+    }
+
+    /// The listener that asks for tokens by OAUTHBEARER, with or without TLS.
+    pub fn bearer_port(&self) -> u16 {
+        self.ports.bearer
     }
 
     /// PEM file of the authority that signed the listeners' certificate.
@@ -177,6 +185,11 @@ impl Grille {
         self.process.signal(Signal::Hangup)
     }
 
+    /// Its process id, to look at what it uses.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The process, to signal or to stop.
     pub fn process(&mut self) -> &mut Supervised {
         &mut self.process
@@ -194,7 +207,10 @@ impl Grille {
 const CONFIG: &str = "grille.toml";
 
 /// The binary with a cache of compiled plugins of its own, kept from test to test.
-fn command() -> anyhow::Result<Command> {
+///
+/// # Errors
+/// When it does not build.
+pub fn command() -> anyhow::Result<Command> {
     let mut command = Command::new(binary()?);
     command.env("XDG_CACHE_HOME", workspace::target().join("harness/cache"));
     Ok(command)
@@ -229,7 +245,7 @@ fn write_config(folder: &Path, fixed: &str, policy: &str) -> anyhow::Result<Path
 }
 
 fn listeners(ports: &Ports, tls: &ServerFiles) -> String {
-    let Ports { encrypted, plaintext, admin } = ports;
+    let Ports { encrypted, plaintext, bearer, admin } = ports;
     let certificate = format!(
         "tls = {{ certificate = {:?}, key = {:?} }}",
         tls.certificate.display().to_string(),
@@ -239,8 +255,10 @@ fn listeners(ports: &Ports, tls: &ServerFiles) -> String {
         "[[listener]]\nname = \"encrypted\"\naddress = \"127.0.0.1:{encrypted}\"\n{certificate}\n\n\
          [[listener]]\nname = \"plaintext\"\naddress = \"127.0.0.1:{plaintext}\"\n{certificate}\n\
          allow_plaintext = true\n\n\
+         [[listener]]\nname = \"bearer\"\naddress = \"127.0.0.1:{bearer}\"\n{certificate}\n\
+         allow_plaintext = true\nauthentication = \"oauthbearer\"\noauth_scope = \"openid groups\"\n\n\
          [audit]\ndirectory = \"audit\"\n\n\
-         [admin]\naddress = \"127.0.0.1:{admin}\"\n\n\
+         [admin]\naddress = \"127.0.0.1:{admin}\"\ncontrol_socket = \"control/grille.sock\"\n\n\
          [keys]\ntoken = {{ file = \"token-key\" }}\n\n\
          [log]\nformat = \"json\"\nlevel = \"debug\"\n\n"
     )

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod distribution;
 pub mod endpoint;
 pub mod grille;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod wait;
 pub mod workspace;
 
 pub use authority::Authority;
+pub use distribution::Distribution;
 pub use endpoint::{Endpoint, Ran};
 pub use grille::{Grille, GrilleOptions};
 pub use identity_provider::{IdentityClient, IdentityProvider, Signature};

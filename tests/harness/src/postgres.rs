@@ -1,4 +1,4 @@
-//! A private PostgreSQL server from the system's packages.
+//! A private PostgreSQL server.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::authority::{Authority, ServerFiles};
+use crate::distribution::Distribution;
 use crate::endpoint::{Endpoint, Ran};
 use crate::scratch::{Scratch, write_secret};
 use crate::supervised::{Signal, Supervised};
@@ -21,12 +22,11 @@ const SYSTEM_USER: &str = "postgres";
 /// The superuser inside the server.
 const SUPERUSER: &str = "postgres";
 
-/// Where Debian puts each major version.
-const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
-
 /// What is not the same for every test.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
+    /// Which PostgreSQL it is.
+    pub distribution: Distribution,
     /// Added to `postgresql.conf`.
     pub settings: Vec<(String, String)>,
     /// Lines put first in `pg_hba.conf`. What they leave is asked for SCRAM-SHA-256, with or without TLS.
@@ -36,39 +36,61 @@ pub struct PostgresOptions {
 /// A running server. Stopped and removed when dropped.
 pub struct PostgresServer {
     process: Supervised,
+    command: Command,
+    distribution: Distribution,
     port: u16,
     password: String,
     tls: ServerFiles,
     // Last, so that it goes once the server has stopped.
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl PostgresServer {
-    /// Makes a cluster and starts it: SCRAM-SHA-256, TLS offered, every connection and statement logged.
+    /// Makes a cluster and starts it: SCRAM-SHA-256, TLS offered if it can be, every connection and statement logged.
     ///
     /// # Errors
     /// When PostgreSQL is not installed or does not start.
     pub fn start(options: &PostgresOptions) -> anyhow::Result<Self> {
         let scratch = Scratch::new()?;
         let password = random::hex::<16>()?;
-        let data = init_cluster(scratch.path(), &password)?;
+        let distribution = options.distribution;
+        let data = init_cluster(scratch.path(), distribution, &password)?;
         let tls = Authority::new()?.issue(scratch.path())?;
         let port = loopback::free_port()?;
         configure(&data, port, &tls, options)?;
-        let mut command = as_system_user(&program("postgres")?);
+        let mut command = as_system_user(&distribution.program("postgres")?);
         command.arg("-D").arg(&data).env("LC_ALL", "C.UTF-8");
         let process = Supervised::start(&command, "postgres", scratch.path(), Signal::Interrupt)?;
-        let mut server = Self { process, port, password, tls, _scratch: scratch };
+        let mut server = Self { process, command, distribution, port, password, tls, scratch };
         server.await_ready()?;
         Ok(server)
     }
 
-    /// The same, with the sample database.
+    /// Stops the server, whoever is connected.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.stop().map(drop)
+    }
+
+    /// Stops the server, whoever is connected, and starts it again on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it does not stop, or does not start.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.process.stop()?;
+        self.process = Supervised::start(&self.command, "postgres", self.scratch.path(), Signal::Interrupt)?;
+        self.await_ready()
+    }
+
+    /// The same, with the sample database, on the PostgreSQL that the environment chooses.
     ///
     /// # Errors
     /// See [`PostgresServer::start`].
     pub fn start_with_sample() -> anyhow::Result<(Self, sample::Application)> {
-        let server = Self::start(&PostgresOptions::default())?;
+        let options = PostgresOptions { distribution: Distribution::chosen(), ..PostgresOptions::default() };
+        let server = Self::start(&options)?;
         let application = sample::load(&server)?;
         Ok((server, application))
     }
@@ -81,6 +103,12 @@ impl PostgresServer {
     /// PEM file of the authority that signed the server's certificate.
     pub fn ca(&self) -> &Path {
         &self.tls.ca
+    }
+
+    /// The same connection over TLS, where the server offers it.
+    pub fn encrypted(&self, endpoint: &Endpoint) -> Endpoint {
+        let ca = self.distribution.has_tls().then(|| self.tls.ca.clone());
+        Endpoint { ca, ..endpoint.clone() }
     }
 
     /// How the superuser connects, without TLS.
@@ -139,35 +167,12 @@ impl PostgresServer {
     }
 }
 
-/// A program of the newest PostgreSQL installed.
+/// A program of the newest PostgreSQL among the system's packages.
 ///
 /// # Errors
 /// When there is none.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let path = folder_of_programs()?.join(name);
-    anyhow::ensure!(
-        path.is_file(),
-        "PostgreSQL's {name} is missing; on Debian install the package postgresql"
-    );
-    Ok(path)
-}
-
-fn folder_of_programs() -> anyhow::Result<PathBuf> {
-    if let Some(folder) = newest_debian_version(Path::new(DEBIAN_VERSIONS)) {
-        return Ok(folder);
-    }
-    let output = Command::new("pg_config")
-        .arg("--bindir")
-        .output()
-        .context("PostgreSQL is not installed; on Debian install the package postgresql")?;
-    Ok(Ran::from(output).ok()?.trim().into())
-}
-
-fn newest_debian_version(versions: &Path) -> Option<PathBuf> {
-    let installed = fs::read_dir(versions).ok()?.flatten();
-    let servers = installed.filter(|entry| entry.path().join("bin/postgres").is_file());
-    let majors = servers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    Some(versions.join(majors.max()?.to_string()).join("bin"))
+    Distribution::System.program(name)
 }
 
 /// A command run as a user that PostgreSQL accepts.
@@ -194,14 +199,14 @@ fn give_to_system_user(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn init_cluster(scratch: &Path, password: &str) -> anyhow::Result<PathBuf> {
+fn init_cluster(scratch: &Path, distribution: Distribution, password: &str) -> anyhow::Result<PathBuf> {
     let data = scratch.join("data");
     fs::create_dir(&data)?;
     give_to_system_user(&data)?;
     let secret = scratch.join("superuser-password");
     write_secret(&secret, password)?;
     give_to_system_user(&secret)?;
-    let mut initdb = as_system_user(&program("initdb")?);
+    let mut initdb = as_system_user(&distribution.program("initdb")?);
     initdb.args([
         "--auth=scram-sha-256",
         "--encoding=UTF8",
@@ -220,13 +225,14 @@ fn configure(data: &Path, port: u16, tls: &ServerFiles, options: &PostgresOption
     give_to_system_user(&tls.key)?;
     let mut lines = format!(
         "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\n\
-         ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n\
          fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nshared_buffers = '32MB'\n\
          max_connections = 60\nmax_prepared_transactions = 10\n\
          log_connections = on\nlog_disconnections = on\nlog_statement = all\nlog_line_prefix = '%m [%p] %u@%d '\n",
-        tls.certificate.display(),
-        tls.key.display(),
     );
+    if options.distribution.has_tls() {
+        let (certificate, key) = (tls.certificate.display(), tls.key.display());
+        lines.push_str(&format!("ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\n"));
+    }
     for (name, value) in &options.settings {
         lines.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
     }
@@ -240,21 +246,4 @@ fn configure(data: &Path, port: u16, tls: &ServerFiles, options: &PostgresOption
 fn append(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = OpenOptions::new().append(true).open(path)?;
     Ok(file.write_all(text.as_bytes())?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_major_version_with_a_server_is_taken() {
-        let versions = tempfile::tempdir().expect("a temporary folder");
-        for (version, program) in [("9", "postgres"), ("15", "postgres"), ("17", "psql"), ("x", "postgres")] {
-            let bin = versions.path().join(version).join("bin");
-            fs::create_dir_all(&bin).expect("a folder");
-            fs::write(bin.join(program), "").expect("a file");
-        }
-        assert_eq!(newest_debian_version(versions.path()), Some(versions.path().join("15/bin")));
-        assert_eq!(newest_debian_version(&versions.path().join("none")), None);
-    }
 }

@@ -21,10 +21,16 @@ impl Python {
     /// # Errors
     /// When Python, its venv module, libpq's headers or the package index is missing.
     pub fn prepare() -> anyhow::Result<Self> {
-        let requirements = workspace::harness_file("python/requirements.txt");
-        let pinned = fs::read_to_string(&requirements).context("no requirements")?;
-        let folder =
-            prepared::folder("venv", &[&pinned, &version()?], |folder| build(folder, &requirements))?;
+        Self::with_requirements("venv", &workspace::harness_file("python/requirements.txt"))
+    }
+
+    /// The same with other packages: those that the file `requirements` pins. `name` tells environments apart.
+    ///
+    /// # Errors
+    /// See [`Python::prepare`].
+    pub fn with_requirements(name: &str, requirements: &Path) -> anyhow::Result<Self> {
+        let pinned = fs::read_to_string(requirements).context("no requirements")?;
+        let folder = prepared::folder(name, &[&pinned, &version()?], |folder| build(folder, requirements))?;
         Ok(Self { interpreter: folder.join("bin/python") })
     }
 

@@ -118,6 +118,7 @@ fn authentication_rules_come_first() -> anyhow::Result<()> {
     let options = PostgresOptions {
         hba: vec!["host all lax 127.0.0.1/32 trust".to_owned()],
         settings: vec![("application_name".to_owned(), "it's set".to_owned())],
+        ..PostgresOptions::default()
     };
     let server = PostgresServer::start(&options)?;
     server.sql_admin("postgres", "CREATE ROLE lax LOGIN")?;

@@ -140,7 +140,7 @@ fn start_postgres() -> anyhow::Result<PostgresServer> {
         ("shared_buffers", "512MB"),
     ];
     let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let server = PostgresServer::start(&PostgresOptions { settings, hba: vec![] })?;
+    let server = PostgresServer::start(&PostgresOptions { settings, ..PostgresOptions::default() })?;
     server.sql_admin("postgres", &format!("CREATE ROLE {USER} LOGIN SUPERUSER PASSWORD '{PASSWORD}'"))?;
     server.sql_admin("postgres", &format!("CREATE DATABASE {DATABASE} OWNER {USER}"))?;
     let load = format!(

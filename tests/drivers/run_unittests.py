@@ -1,8 +1,8 @@
-"""Runs psycopg2's own test-suite, a test after the other, and writes what became of each to a file.
+"""Runs a driver's own test-suite, a test after the other, and writes what became of each to a file.
 
-Usage: run.py OUTCOMES, in the folder of psycopg2's source. OUTCOMES gets a line for each test, `outcome TAB name`; tests
-that are in it already are left out, so that a run that was cut short by a hanging test can be taken up after it. What
-failed is told on standard error. The connection is described by PSYCOPG2_TESTDB_*, as the suite says.
+Usage: run_unittests.py OUTCOMES, in a folder with the driver's package `tests`. OUTCOMES gets a line for each test,
+`outcome TAB name`; tests that are in it already are left out, so that a run that was cut short by a hanging test can be
+taken up after it. What failed is told on standard error. Variables say where to connect, as the suite expects them.
 """
 
 import os
@@ -71,15 +71,22 @@ def flatten(suite):
             yield test
 
 
+def suite():
+    """psycopg2 chooses what to run by a function of its own; where there is none, everything is run."""
+    import tests
+
+    if hasattr(tests, "test_suite"):
+        return tests.test_suite()
+    return unittest.TestLoader().discover("tests", top_level_dir=".")
+
+
 def main(outcomes):
     sys.path.insert(0, os.getcwd())
     done = set()
     if os.path.exists(outcomes):
         with open(outcomes) as lines:
             done = {line.rstrip("\n").split("\t", 1)[1] for line in lines}
-    import tests
-
-    chosen = unittest.TestSuite(test for test in flatten(tests.test_suite()) if test.id() not in done)
+    chosen = unittest.TestSuite(test for test in flatten(suite()) if test.id() not in done)
     chosen.run(Recorder(outcomes))
 
 
