@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use grille_core::{PluginId, Role};
-use grille_proxy::settings::{ListenerSettings, UpstreamSettings, UpstreamTls};
+use grille_core::{PluginId, Role, RowShaping, TokenUse, VectorAccess};
+use grille_proxy::settings::{
+    ClientAuthentication, ListenerSettings, OauthAdvice, UpstreamSettings, UpstreamTls,
+};
 
 use crate::load::Loaded;
 use crate::plugins::Plugins;
@@ -27,8 +29,11 @@ pub(crate) fn summary(loaded: &Loaded) -> String {
         write_role(&mut text, role, &loaded.plugins);
     }
     let _ = writeln!(text, "audit log in {}", config.audit.directory.display());
-    if let Some(address) = config.admin {
+    if let Some(address) = config.admin.address {
         let _ = writeln!(text, "admin listener on {address}");
+    }
+    if let Some(path) = &config.admin.control_socket {
+        let _ = writeln!(text, "control socket at {}", path.display());
     }
     text
 }
@@ -39,7 +44,13 @@ fn describe_listener(listener: &ListenerSettings) -> String {
         (Some(_), true) => "TLS or plaintext",
         (None, _) => "plaintext",
     };
-    format!("{} on {}, {protection}", listener.name, listener.address)
+    let token = match &listener.authentication {
+        ClientAuthentication::Password => "as password".to_owned(),
+        ClientAuthentication::OauthBearer(OauthAdvice { issuer, scope }) => {
+            format!("by OAUTHBEARER, from {issuer} with scope {scope}")
+        }
+    };
+    format!("{} on {}, {protection}, token {token}", listener.name, listener.address)
 }
 
 fn describe_upstream(upstream: &UpstreamSettings) -> String {
@@ -53,7 +64,7 @@ fn describe_upstream(upstream: &UpstreamSettings) -> String {
 
 fn write_role(text: &mut String, role: &Role, plugins: &Plugins) {
     let upstreams: Vec<&str> = role.upstreams.iter().map(|upstream| upstream.as_str()).collect();
-    let rows: [(&str, String); 6] = [
+    let mut rows: Vec<(&str, String)> = vec![
         ("groups", role.groups.join(", ")),
         ("upstreams", upstreams.join(", ")),
         ("statements", role.statements.words().collect::<Vec<_>>().join(", ")),
@@ -61,10 +72,40 @@ fn write_role(text: &mut String, role: &Role, plugins: &Plugins) {
         ("detectors", describe_plugins(&role.detectors, plugins)),
         ("treatments", describe_treatments(role)),
     ];
+    if role.masks() {
+        rows.extend(describe_guard(role));
+    }
     let _ = writeln!(text, "role {}", role.name);
     for (key, value) in rows {
-        let _ = writeln!(text, "  {key:<11}{value}");
+        let _ = writeln!(text, "  {key:<12}{value}");
     }
+}
+
+/// What a role that masks lets past the mask.
+fn describe_guard(role: &Role) -> Vec<(&'static str, String)> {
+    let row_shaping = match role.row_shaping {
+        RowShaping::Refuse => "refuse",
+        RowShaping::Equality => "equality",
+        RowShaping::Allow => "allow",
+    };
+    let vectors = match role.vectors {
+        VectorAccess::Withhold => "withhold",
+        VectorAccess::Return => "return",
+    };
+    let tokens = match role.tokens {
+        TokenUse::OneWay => "one-way",
+        TokenUse::RoundTrip => "round-trip",
+    };
+    let privileges: Vec<&str> = role.privileges.words().collect();
+    let functions: Vec<String> = role.functions.iter().map(ToString::to_string).collect();
+    let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    vec![
+        ("row shaping", row_shaping.to_owned()),
+        ("privileges", or_none(privileges.join(", "))),
+        ("functions", or_none(functions.join(", "))),
+        ("vectors", vectors.to_owned()),
+        ("tokens", tokens.to_owned()),
+    ]
 }
 
 fn describe_treatments(role: &Role) -> String {

@@ -34,13 +34,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Try to get protected values past a configuration, on scratch databases of a server of yours.
+    ///
+    /// Makes two databases and a login role on the server, starts the data plane in front of them with the configuration's
+    /// role, makes every attempt of a built-in catalogue through it, and removes everything again. The two databases differ
+    /// in protected values only, so an answer that depends on one is seen as a leak. Exit status 1 if anything leaked, or a
+    /// legitimate statement did not answer as the server does.
+    Attack(Attack),
     /// Print the JSON Schema of the configuration file.
     Schema {
         /// Print the reference page in Markdown instead.
         #[arg(long)]
         markdown: bool,
     },
-    /// Look into the audit log.
+    /// Look into the audit log, and at the sessions that are open.
     #[command(subcommand)]
     Sessions(Sessions),
     /// Print versions.
@@ -52,8 +59,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
-    /// List all sessions: who, when, how many statements, how many refused.
+    /// List the last sessions: who, when, how many statements, how many refused.
+    ///
+    /// Reads the audit log; with --live, asks the running Grille which sessions are open.
     List {
+        /// How many.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        last: usize,
+        /// All there are in the audit log, however long it takes.
+        #[arg(long, conflicts_with = "last")]
+        all: bool,
+        /// The open ones, as the running Grille knows them (needs `[admin] control_socket`).
+        #[arg(long, conflicts_with_all = ["last", "all", "audit_dir"])]
+        live: bool,
         #[command(flatten)]
         trail: Trail,
     },
@@ -64,6 +82,59 @@ pub(crate) enum Sessions {
         #[command(flatten)]
         trail: Trail,
     },
+    /// End a session at once, also in the middle of a statement.
+    ///
+    /// The client is told, what runs upstream is canceled, and the audit log says who did it. Needs `[admin]
+    /// control_socket`, and to be run as Grille's user or root.
+    Kill {
+        /// The session's id, its first 8 or more digits, or the reference from an error message (`1a2b3c4d-7`).
+        session: String,
+        /// Why: shown to the client and kept in the audit log.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        running: Running,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Running {
+    /// The configuration file that names the control socket.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The control socket itself.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control_socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attack {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// The role to attack. It gets rules for the protected columns of the scratch databases; all else is as configured.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: String,
+    /// The server, and a user of it who may make roles and databases: a superuser for all attempts. Not a server with data
+    /// of value: `postgres://USER@HOST[:PORT][/DATABASE][?sslmode=disable|verify-full][&sslrootcert=FILE]`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: String,
+    /// The file that holds the user's password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The environment variable that holds it, if there is no file.
+    #[arg(long, value_name = "NAME", default_value = "PGPASSWORD")]
+    pub(crate) password_env: String,
+    /// Take everything away that protects, to see that the attempts work: nearly all must leak, and exit status 1 if fewer
+    /// than 90 in 100 do.
+    #[arg(long)]
+    pub(crate) without_policy: bool,
+    /// Only attempts and legitimate scripts with this in their name or in the name of the way round.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -131,8 +202,10 @@ mod tests {
             Commands:
               serve     Run the proxy until SIGTERM or SIGINT
               check     Say what is wrong with a configuration, starting nothing
+              attack    Try to get protected values past a configuration, on scratch databases of a server of
+                        yours
               schema    Print the JSON Schema of the configuration file
-              sessions  Look into the audit log
+              sessions  Look into the audit log, and at the sessions that are open
               version   Print versions
               help      Print this message or the help of the given subcommand(s)
 

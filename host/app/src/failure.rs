@@ -14,15 +14,20 @@ pub(crate) enum Failure {
     Usage(anyhow::Error),
     /// Something else went wrong.
     Other(anyhow::Error),
+    /// What was done found something wrong and has told it already.
+    Told,
 }
 
 impl Failure {
     /// Says on standard error what went wrong.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("{self}");
+        match self {
+            Self::Told => {}
+            Self::Configuration(_) | Self::Usage(_) | Self::Other(_) => eprintln!("{self}"),
+        }
         match self {
             Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
-            Self::Other(_) => ExitCode::FAILURE,
+            Self::Other(_) | Self::Told => ExitCode::FAILURE,
         }
     }
 }
@@ -32,6 +37,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(problems) => write!(f, "{problems}"),
             Self::Usage(error) | Self::Other(error) => write!(f, "error: {error:#}"),
+            Self::Told => Ok(()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! in `grille_proxy`, plugins in `grille_plugin`, the audit trail in `grille_store`, the admin listener in `grille_admin`.
 #![forbid(unsafe_code)]
 
+mod attack;
 mod check;
 mod cli;
 mod config;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::attack::Verdict;
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             }
             print(&check::summary(&loaded))
         }),
+        Command::Attack(command) => attack(command),
         Command::Schema { markdown: false } => print(&format!("{:#}\n", config::reference::schema())),
         Command::Schema { markdown: true } => print(&config::reference::page()),
         Command::Sessions(command) => sessions::run(command).and_then(|text| print(&text)),
@@ -52,6 +55,15 @@ fn versions() -> String {
         env!("CARGO_PKG_VERSION"),
         grille_core::audit::FORMAT_VERSION
     )
+}
+
+fn attack(command: cli::Attack) -> Result<(), Failure> {
+    let (text, verdict) = attack::run(command)?;
+    print(&text)?;
+    match verdict {
+        Verdict::Good => Ok(()),
+        Verdict::Bad => Err(Failure::Told),
+    }
 }
 
 /// To standard output; whoever reads it may stop reading.

@@ -7,14 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
-use grille_admin::{AdminServer, Readiness};
+use grille_admin::{
+    AdminServer, Answering, ControlAnswer, ControlHandler, ControlRequest, ControlServer, OpenSession, Peer,
+    Readiness,
+};
 use grille_core::GenerationId;
 use grille_proxy::identity::{KeyStatus, TokenVerifier};
 use grille_proxy::upstream::load_token_key;
-use grille_proxy::{Control, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack};
+use grille_proxy::{
+    Control, KillOrder, LiveSession, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack,
+};
 use grille_store::AuditLog;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -52,7 +58,7 @@ async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
     let state = Arc::new(State { audit, control: control.clone(), draining: AtomicBool::new(false) });
 
     let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
-    let admin = match config.admin {
+    let admin = match config.admin.address {
         Some(address) => {
             let server = AdminServer::bind(address, Arc::new(registry), state.readiness()).await?;
             tracing::info!(address = %server.local_address(), "admin listener open");
@@ -60,6 +66,7 @@ async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let commands = take_commands(&config, &control, &stop_admin)?;
     for address in proxy.addresses() {
         tracing::info!(%address, "listening");
     }
@@ -79,12 +86,55 @@ async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
     if let Some(admin) = admin {
         admin.await.context("the admin listener failed")?;
     }
+    if let Some(commands) = commands {
+        commands.await.context("the control socket failed")?;
+    }
     Ok(())
+}
+
+/// Opens the control socket, if there shall be one.
+fn take_commands(
+    config: &Config,
+    control: &Control,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(path) = &config.admin.control_socket else { return Ok(None) };
+    let server = ControlServer::bind(path, handler(control.clone()))?;
+    tracing::info!(path = %path.display(), "control socket open");
+    Ok(Some(tokio::spawn(server.run(stop.clone()))))
+}
+
+fn handler(control: Control) -> Arc<ControlHandler> {
+    Arc::new(move |request, peer| -> Answering {
+        let control = control.clone();
+        Box::pin(async move { carry_out(&control, request, peer).await })
+    })
+}
+
+async fn carry_out(control: &Control, request: ControlRequest, peer: Peer) -> ControlAnswer {
+    let refused = |why: &dyn std::error::Error| ControlAnswer::Refused { message: why.to_string() };
+    match request {
+        ControlRequest::List => {
+            let open =
+                |live: LiveSession| OpenSession { age_s: live.age.as_secs(), opened: (*live.opened).clone() };
+            ControlAnswer::Sessions { sessions: control.live_sessions().into_iter().map(open).collect() }
+        }
+        ControlRequest::Kill { session, reason } => {
+            let order = match KillOrder::new(format!("user id {}", peer.uid), reason) {
+                Ok(order) => order,
+                Err(error) => return refused(&error),
+            };
+            match control.kill(&session, order).await {
+                Ok(session) => ControlAnswer::Killed { session },
+                Err(error) => refused(&error),
+            }
+        }
+    }
 }
 
 /// Without a key no treatment makes tokens (`config` sees to that), so one drawn now serves: it is needed only where a
 /// value too short to keep its end is made a token instead.
-fn tokenizer(config: &Config) -> anyhow::Result<Tokenizer> {
+pub(crate) fn tokenizer(config: &Config) -> anyhow::Result<Tokenizer> {
     match &config.proxy.token_key {
         Some(source) => {
             let key = load_token_key(source).context("the token key cannot be read")?;

@@ -1,32 +1,88 @@
-//! `grille sessions`: prints what `grille_store::sessions` reads. Names and statements come from clients, so nothing in
-//! them may steer the terminal.
+//! `grille sessions`: prints what `grille_store::sessions` reads and what the running Grille answers, and has it end
+//! sessions. Names and statements come from clients, so nothing in them may steer the terminal.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+use grille_admin::{ControlAnswer, ControlRequest, OpenSession};
 use grille_core::audit::{ExchangeCompleted, Outcome, PluginRecord};
 use grille_store::sessions::{self, Exchange, Listing, Query, SessionSummary, Story};
 use grille_store::{Damage, ReadError, Reader};
 use serde_json::{Value as Json, json};
 
-use crate::cli::{Output, Place, Sessions, Trail};
+use crate::cli::{Output, Place, Running, Sessions, Trail};
 use crate::failure::Failure;
 use crate::load;
 
 /// Runs the command and returns what to print.
 pub(crate) fn run(command: Sessions) -> Result<String, Failure> {
     match command {
-        Sessions::List { trail } => list(trail),
+        Sessions::List { live: true, trail, .. } => list_live(trail),
+        Sessions::List { all: true, trail, .. } => {
+            let listing = sessions::list(open(trail.place)?).map_err(read_failure)?;
+            print_list(&listing, trail.output)
+        }
+        Sessions::List { last, trail, .. } => {
+            let listing = sessions::list_last(&directory(trail.place)?, last).map_err(read_failure)?;
+            print_list(&listing, trail.output)
+        }
         Sessions::Show { session, trail } => show(&session, trail),
+        Sessions::Kill { session, reason, running } => kill(&session, reason, running),
     }
 }
 
-fn list(trail: Trail) -> Result<String, Failure> {
-    let listing = sessions::list(open(trail.place)?).map_err(read_failure)?;
+fn print_list(listing: &Listing, output: Output) -> Result<String, Failure> {
     tell_damage(&listing.damage);
-    Ok(match trail.output {
-        Output::Table => table(&listing),
+    if listing.is_cut {
+        eprintln!("older sessions are not shown: --last NUMBER shows more, --all all of them");
+    }
+    Ok(match output {
+        Output::Table => table(listing),
         Output::Json => pretty(&json!({ "sessions": listing.sessions, "turned_away": listing.turned_away })),
+    })
+}
+
+fn list_live(trail: Trail) -> Result<String, Failure> {
+    let socket = match trail.place.config {
+        Some(config) => control_socket(&config)?,
+        None => return Err(Failure::Usage(anyhow!("--live needs --config"))),
+    };
+    match grille_admin::send(&socket, &ControlRequest::List).map_err(|error| Failure::Other(error.into()))? {
+        ControlAnswer::Sessions { sessions } => Ok(match trail.output {
+            Output::Table => live_table(&sessions),
+            Output::Json => pretty(&json!({ "sessions": sessions })),
+        }),
+        answer @ (ControlAnswer::Refused { .. } | ControlAnswer::Killed { .. }) => Err(refused(answer)),
+    }
+}
+
+fn kill(session: &str, reason: Option<String>, running: Running) -> Result<String, Failure> {
+    let socket = match (running.control_socket, running.config) {
+        (Some(socket), _) => socket,
+        (None, Some(config)) => control_socket(&config)?,
+        (None, None) => return Err(Failure::Usage(anyhow!("give --config or --control-socket"))),
+    };
+    // An error message's reference names the session, and behind a dash one exchange of it.
+    let session = session.split('-').next().unwrap_or_default().to_owned();
+    let request = ControlRequest::Kill { session, reason };
+    match grille_admin::send(&socket, &request).map_err(|error| Failure::Other(error.into()))? {
+        ControlAnswer::Killed { session } => Ok(format!("session {} ended\n", printable(&session))),
+        answer @ (ControlAnswer::Refused { .. } | ControlAnswer::Sessions { .. }) => Err(refused(answer)),
+    }
+}
+
+fn control_socket(config: &Path) -> Result<PathBuf, Failure> {
+    let socket = load::config(config)?.admin.control_socket;
+    socket.ok_or_else(|| Failure::Usage(anyhow!("{} names no [admin] control_socket", config.display())))
+}
+
+fn refused(answer: ControlAnswer) -> Failure {
+    Failure::Other(match answer {
+        ControlAnswer::Refused { message } => anyhow!("{}", printable(&message)),
+        ControlAnswer::Killed { .. } | ControlAnswer::Sessions { .. } => {
+            anyhow!("the running Grille answered something else")
+        }
     })
 }
 
@@ -88,9 +144,18 @@ const COLUMNS: [&str; 10] = [
 ];
 
 fn table(listing: &Listing) -> String {
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
-    rows.extend(listing.sessions.iter().map(row));
-    let widths: [usize; COLUMNS.len()] =
+    let mut text = aligned(COLUMNS, listing.sessions.iter().map(row));
+    let turned_away = listing.turned_away.len();
+    if turned_away > 0 {
+        let _ = writeln!(text, "\nclients turned away: {turned_away} (--output json shows them)");
+    }
+    text
+}
+
+/// Rows under their heads, each column as wide as its widest cell.
+fn aligned<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
+    let widths: [usize; N] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let mut text = String::new();
     for row in &rows {
@@ -101,11 +166,28 @@ fn table(listing: &Listing) -> String {
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let turned_away = listing.turned_away.len();
-    if turned_away > 0 {
-        let _ = writeln!(text, "\nclients turned away: {turned_away} (--output json shows them)");
-    }
     text
+}
+
+const LIVE_COLUMNS: [&str; 8] =
+    ["SESSION", "OPEN FOR", "PRINCIPAL", "KIND", "ROLE", "UPSTREAM", "CLIENT", "APPLICATION"];
+
+fn live_table(sessions: &[OpenSession]) -> String {
+    let row = |session: &OpenSession| {
+        let opened = &session.opened;
+        let cells = [
+            &opened.session,
+            &format!("{}s", session.age_s),
+            &opened.principal,
+            &opened.principal_kind,
+            &opened.role,
+            &opened.upstream,
+            &opened.client,
+            &opened.application,
+        ];
+        cells.map(|cell| printable(cell))
+    };
+    aligned(LIVE_COLUMNS, sessions.iter().map(row))
 }
 
 fn row(session: &SessionSummary) -> [String; COLUMNS.len()] {
@@ -253,6 +335,28 @@ mod tests {
             SESSION  OPENED  PRINCIPAL  KIND  ROLE  UPSTREAM  STATEMENTS  REFUSED  TREATED  CLOSED
         "#]]
         .assert_eq(&table(&Listing::default()));
+    }
+
+    #[test]
+    fn a_table_of_what_is_open() {
+        let opened = grille_core::audit::SessionOpened {
+            session: "0123456789abcdef0123456789abcdef".into(),
+            protocol: "postgres".into(),
+            client: "192.0.2.7:50000".into(),
+            application: "psql\u{1b}[2J".into(),
+            issuer: "https://id.example.com".into(),
+            principal: "ada".into(),
+            principal_kind: "human".into(),
+            groups: Vec::new(),
+            token_id: None,
+            role: "analyst".into(),
+            upstream: "sales".into(),
+            tls: true,
+        };
+        expect![[r#"
+            SESSION                           OPEN FOR  PRINCIPAL  KIND   ROLE     UPSTREAM  CLIENT           APPLICATION
+            0123456789abcdef0123456789abcdef  65s       ada        human  analyst  sales     192.0.2.7:50000  psql\u{1b}[2J
+        "#]].assert_eq(&live_table(&[OpenSession { age_s: 65, opened }]));
     }
 
     #[test]

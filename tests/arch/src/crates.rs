@@ -1,4 +1,4 @@
-//! Which crate of the host may depend on which: app → admin, proxy → plugin, store, wire → core.
+//! Which crate of the host may depend on which: app → admin, attack, proxy → plugin, store, wire → core.
 
 use anyhow::{Context, Result};
 
@@ -7,7 +7,7 @@ use crate::Violation;
 /// The host's crates from the top to the bottom; those in one row are siblings.
 const LAYERS: [&[&str]; 4] = [
     &["grille"],
-    &["grille-admin", "grille-proxy"],
+    &["grille-admin", "grille-attack", "grille-proxy"],
     &["grille-plugin", "grille-store", "grille-wire"],
     &["grille-core"],
 ];

@@ -43,7 +43,7 @@ fn one_query(relay: &mut Relay, statement: &Arc<Statement>, query: &[u8], answer
 }
 
 fn relaying(c: &mut Criterion) {
-    let statement = Arc::new(Statement { text: STATEMENT.into(), actions: sql::analyze(STATEMENT).unwrap() });
+    let statement = Arc::new(Statement::new(STATEMENT.into(), sql::analyze(STATEMENT).unwrap()));
     let query = message(b'Q', format!("{STATEMENT}\0").as_bytes());
     let ends = [message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat();
     let small = [one_text_column(), row("1"), ends.clone()].concat();

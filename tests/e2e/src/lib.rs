@@ -2,8 +2,11 @@
 //! protocol byte by byte. No test is here, and no expectation about what Grille does.
 #![forbid(unsafe_code)]
 
+pub mod generate;
 pub mod raw;
 pub mod stage;
+pub mod twins;
+pub mod usage;
 
 pub use raw::{Message, Raw};
 pub use stage::Stage;

@@ -1,6 +1,7 @@
 //! A client that sends exactly the bytes a test wants, and reads message by message (manual: "Message Formats"). It knows
 //! how messages are framed and nothing of what they mean.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
@@ -182,6 +183,52 @@ impl Raw {
         ensure!(asked.last().is_some_and(|message| message.body == 3_u32.to_be_bytes()), "{asked:?}");
         self.send(&message('p', &text(password)))?;
         self.until('Z')
+    }
+
+    /// Reads up to and with the first message of type `tag` without keeping bodies, however long they are; how many messages
+    /// of each type there were, and bytes in all.
+    ///
+    /// # Errors
+    /// When the server closes before, or nothing comes in time.
+    pub fn skim_until(&mut self, tag: char) -> anyhow::Result<(BTreeMap<char, u64>, u64)> {
+        let (mut counts, mut bytes) = (BTreeMap::new(), 0);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let mut header = [0; 5];
+            ensure!(self.fill(&mut header)?, "closed before {tag}: {counts:?}");
+            let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
+            ensure!(length >= 4, "a message of {length} bytes");
+            let mut left = length - 4;
+            while left > 0 {
+                let part = left.min(buffer.len());
+                ensure!(self.fill(&mut buffer[..part])?, "the connection ended inside a message");
+                left -= part;
+            }
+            bytes += 1 + length as u64;
+            *counts.entry(char::from(header[0])).or_default() += 1;
+            if char::from(header[0]) == tag {
+                return Ok((counts, bytes));
+            }
+        }
+    }
+
+    /// Sends as much of `bytes` as goes out while no more than `patience` passes without progress; how much that was.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn send_what_fits(&mut self, bytes: &[u8], patience: Duration) -> anyhow::Result<usize> {
+        self.tcp.set_write_timeout(Some(patience))?;
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.tcp.write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.tcp.set_write_timeout(None)?;
+        Ok(sent)
     }
 
     /// Runs a simple query and reads up to ReadyForQuery.

@@ -2,8 +2,8 @@
 
 use grille_harness::sample::{self, Application};
 use grille_harness::{
-    Endpoint, Grille, GrilleOptions, IdentityClient, IdentityProvider, PostgresServer, Python, Signature,
-    policy,
+    Distribution, Endpoint, Grille, GrilleOptions, IdentityClient, IdentityProvider, PostgresOptions,
+    PostgresServer, Python, Signature, policy,
 };
 use serde_json::json;
 
@@ -37,6 +37,32 @@ impl Stage {
     /// See [`Stage::standard`].
     pub fn with_policy(policy: &str, issuer: &str) -> anyhow::Result<Self> {
         let (postgres, application) = PostgresServer::start_with_sample()?;
+        Self::on(postgres, application, policy, issuer)
+    }
+
+    /// Sets the stage on a server that has pgvector, with its extension in the sample database and `policy` alone.
+    ///
+    /// # Errors
+    /// See [`Stage::standard`].
+    pub fn with_vectors(policy: &str) -> anyhow::Result<Self> {
+        let distribution = Distribution::Vectors;
+        let postgres =
+            PostgresServer::start(&PostgresOptions { distribution, ..PostgresOptions::default() })?;
+        let application = sample::load(&postgres)?;
+        postgres.sql_admin(sample::DATABASE, "CREATE EXTENSION vector")?;
+        Self::on(postgres, application, policy, "")
+    }
+
+    /// Sets the stage on a server that runs and has the sample, with `policy` alone.
+    ///
+    /// # Errors
+    /// See [`Stage::standard`].
+    pub fn on(
+        postgres: PostgresServer,
+        application: Application,
+        policy: &str,
+        issuer: &str,
+    ) -> anyhow::Result<Self> {
         let provider = IdentityProvider::start(vec![
             IdentityClient::new("ada", &[policy::ANALYSTS]),
             IdentityClient::new("eve", &[policy::ENGINEERS]).es256(),
@@ -104,6 +130,6 @@ fn start_grille(
     policy: &str,
     issuer: &str,
 ) -> anyhow::Result<Grille> {
-    let upstream = Endpoint { ca: Some(postgres.ca().to_owned()), ..application.direct.clone() };
+    let upstream = postgres.encrypted(&application.direct);
     Grille::start(&GrilleOptions { provider, issuer, upstreams: &[(sample::DATABASE, upstream)], policy })
 }

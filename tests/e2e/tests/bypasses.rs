@@ -157,10 +157,16 @@ const CHANGES_OF_READING: [&str; 8] = [
 fn a_text_behind_a_change_of_reading_waits_for_a_sync() -> anyhow::Result<()> {
     for change in CHANGES_OF_READING {
         for evil in [EVIL_BEHIND_BACKSLASH, EVIL_BEHIND_CHARACTER] {
-            for behind in [extended(evil), query(evil)] {
+            // A Query has a ReadyForQuery of its own, and behind it comes that of the Sync.
+            for (behind, own_answers) in [(extended(evil), 0), (query(evil), 1)] {
                 let mut raw = session("ruled")?;
                 let answer = segment(&mut raw, &[extended(change), behind]).context(change)?;
                 assert!(error(&answer).is_ok(), "{change}: {}", tags(&answer));
+                // Where the change itself is refused, all behind it is skipped.
+                let changed = tags(&answer).contains('C');
+                for _ in 0..if changed { own_answers } else { 0 } {
+                    guarded(&mut raw).context(change)?;
+                }
                 assert_alive(&mut raw).context(change)?;
             }
         }
@@ -323,7 +329,8 @@ fn columns_are_those_of_the_execution() -> anyhow::Result<()> {
         ask(&mut raw, before)?;
         segment(&mut raw, &[parse("s", select), describe('S', "s")])?;
         segment(&mut raw, &[bind("p", "s"), describe('P', "p"), execute("p", 0)])?;
-        assert_eq!(tags(&ask(&mut raw, after)?), "CZ", "{after}");
+        // From version 18 on, the server reports its search path.
+        assert_eq!(tags(&ask(&mut raw, after)?).replace('S', ""), "CZ", "{after}");
         assert_eq!(rows(&segment(&mut raw, &[bind("", "s"), execute("", 0)])?), 2, "{after}");
         let described = [bind("p", "s"), describe('P', "p"), execute("p", 0)];
         assert_eq!(rows(&segment(&mut raw, &described)?), 2, "{after}");
@@ -382,12 +389,15 @@ fn notifications_carry_no_values_out() -> anyhow::Result<()> {
     for group in MASKED {
         let mut raw = session(group)?;
         ask(&mut raw, "LISTEN bypass")?;
-        let answer = ask(
-            &mut raw,
-            "SELECT pg_notify('bypass', 'mail ' || email || ', card ' || card) FROM customers LIMIT 1",
-        )?;
-        let notified = answer.iter().find(|message| message.tag == 'A').context("no notification")?;
-        assert!(notified.text().contains("bypass"), "{notified:?}");
+        let notify =
+            "SELECT pg_notify('bypass', 'mail ' || email || ', card ' || card) FROM customers LIMIT 1";
+        let answer = ask(&mut raw, notify)?;
+        let notified = answer.iter().find(|message| message.tag == 'A');
+        // What a rule protects is not sent at all; what a detector may find is looked for in the payload.
+        match error(&answer) {
+            Ok(refused) => assert_eq!(refused.field('C').as_deref(), Some(PRIVILEGE), "{group}"),
+            Err(_) => assert!(notified.context("no notification")?.text().contains("bypass")),
+        }
         // Of another session, while idle.
         session(policy::ENGINEERS)?
             .query("SELECT pg_notify('bypass', 'card ' || card) FROM customers LIMIT 1")?;

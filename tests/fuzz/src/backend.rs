@@ -33,6 +33,9 @@ enum Asked {
     Query,
     Prepared,
     DescribedPrepared,
+    CopyOut,
+    CopyOutInBinary,
+    CopyIn,
     Sync,
 }
 
@@ -40,6 +43,14 @@ enum Asked {
 #[derive(Arbitrary, Debug)]
 enum Said {
     Row(Vec<Cell>),
+    /// A row of a COPY in text format, in two messages.
+    CopiedRow(Vec<Cell>, u8),
+    CopiedBinaryRow(Vec<Cell>),
+    BinaryOpening,
+    BinaryTrailer,
+    CopyOut(u8, u8),
+    CopyIn(u8),
+    CopyDone,
     RowCutShort(u8),
     Description(u8),
     ParameterDescription,
@@ -86,6 +97,9 @@ impl Asked {
             Self::Query => wire::texts(b'Q', &[b"select #"]),
             Self::Prepared => prepared(b""),
             Self::DescribedPrepared => prepared(&wire::texts(b'D', &[b"P"])),
+            Self::CopyOut => wire::texts(b'Q', &[b"copyout #"]),
+            Self::CopyOutInBinary => wire::texts(b'Q', &[b"copybinary #"]),
+            Self::CopyIn => [wire::texts(b'Q', &[b"copyin #"]), wire::message(b'd', b"a|b\n")].concat(),
             Self::Sync => wire::message(b'S', b""),
         }
     }
@@ -95,6 +109,17 @@ impl Said {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Row(cells) => row(cells),
+            Self::CopiedRow(cells, cut) => {
+                let row = copied_row(cells);
+                let (one, other) = row.split_at(usize::from(*cut).min(row.len()));
+                [wire::message(b'd', one), wire::message(b'd', other)].concat()
+            }
+            Self::CopiedBinaryRow(cells) => wire::message(b'd', wire::body(&row(cells))),
+            Self::BinaryOpening => wire::message(b'd', b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"),
+            Self::BinaryTrailer => wire::message(b'd', b"\xff\xff"),
+            Self::CopyOut(format, columns) => wire::copy_response(b'H', format % 2, columns % 4),
+            Self::CopyIn(columns) => wire::copy_response(b'G', 0, columns % 4),
+            Self::CopyDone => wire::message(b'c', b""),
             Self::RowCutShort(kept) => {
                 let mut row = row(&[Cell::Canary, Cell::Canary]);
                 row.truncate(usize::from(*kept).min(row.len()));
@@ -137,6 +162,18 @@ impl Status {
     }
 }
 
+fn copied_row(cells: &[Cell]) -> Vec<u8> {
+    let cells: Vec<&[u8]> = cells
+        .iter()
+        .map(|cell| match cell {
+            Cell::Null => &b"\\N"[..],
+            Cell::Empty => b"",
+            Cell::Canary => CANARY,
+        })
+        .collect();
+    [cells.join(&[rule::DELIMITER][..]), b"\n".to_vec()].concat()
+}
+
 fn row(cells: &[Cell]) -> Vec<u8> {
     let mut body = u16::try_from(cells.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     for cell in cells {
@@ -177,9 +214,16 @@ impl Hostility {
         let told = wire::take_messages(&mut received);
         let rows: Vec<_> = told.iter().filter(|message| message[0] == b'D').collect();
         assert!(rows.iter().all(|row| **row == wire::row(&[MARKER])), "a row reached the client as it was");
-        let most = ROW_CAP * exchanges;
-        assert!(!self.capped || rows.len() as u64 <= most, "{} rows of at most {most}", rows.len());
+        let copied = told.iter().filter(|message| message[0] == b'd' && is_copied_row(message)).count();
+        let (most, count) = (ROW_CAP * exchanges, (rows.len() + copied) as u64);
+        assert!(!self.capped || count <= most, "{count} rows of at most {most}");
     }
+}
+
+/// Whether it holds more than what opens or ends a binary COPY.
+fn is_copied_row(message: &[u8]) -> bool {
+    let body = wire::body(message);
+    !(body.starts_with(b"PGCOPY") || body == b"\xff\xff")
 }
 
 struct Session {
@@ -248,6 +292,14 @@ impl Session {
                 for row in messages(self.relay.head()) {
                     walk_row(row, fields.len(), |_, _| {})?;
                     put_row(&mut out, 1, |writer| writer.cell(Some(MARKER)));
+                }
+                self.relay.replace(&out);
+            }
+            Response::CopyRows { columns, .. } => {
+                let mut out = BytesMut::new();
+                for row in messages(self.relay.head()) {
+                    walk_row(row, columns, |_, _| {})?;
+                    put_row(&mut out, columns, |writer| (0..columns).for_each(|_| writer.cell(Some(MARKER))));
                 }
                 self.relay.replace(&out);
             }

@@ -7,6 +7,7 @@
 
 pub mod backend;
 pub mod cells;
+pub mod copies;
 pub mod play;
 pub mod rule;
 pub mod script;

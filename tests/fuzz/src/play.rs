@@ -47,6 +47,12 @@ pub struct Play {
     relay: Relay,
     server: Server,
     to_server: VecDeque<Forwarded>,
+    /// The beginning of a data message: those are not held until they are whole.
+    half: Vec<u8>,
+    /// What the server has begun to run.
+    under_way: Option<Permitted>,
+    /// A statement that takes data was permitted.
+    copies_in: bool,
     from_server: VecDeque<u8>,
     exchanges: u64,
     client_bytes: usize,
@@ -68,6 +74,9 @@ impl Play {
             relay: Relay::new(limits, parameters),
             server: Server::new(Policy::Trusting),
             to_server: VecDeque::new(),
+            half: Vec::new(),
+            under_way: None,
+            copies_in: false,
             from_server: VecDeque::new(),
             exchanges: 0,
             client_bytes: 0,
@@ -93,7 +102,10 @@ impl Play {
     pub fn server_handles_one(&mut self) {
         let Some(Forwarded { message, permitted }) = self.to_server.pop_front() else { return };
         let ran = self.server.handle(&message);
-        if let (Some(Permitted { exchange, source }), Some(ran)) = (permitted, ran) {
+        self.under_way = permitted.or(self.under_way.take());
+        if let Some(ran) = ran
+            && let Some(Permitted { exchange, source }) = self.under_way.take()
+        {
             if let Ran::Failed(Some(what)) | Ran::Suspended(what) | Ran::Completed(what) = &ran {
                 assert_eq!(*what, source, "one statement was judged and another ran");
             }
@@ -209,6 +221,7 @@ impl Play {
     fn permit(&mut self, cleared: Clearance, statement: Arc<Statement>, source: String) -> Answer {
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
+        self.copies_in |= statement.copies_in();
         let rows = if rule::is_inspected(&source) { Rows::Inspect } else { Rows::Pass };
         let run = Run { exchange, statement, rows, row_cap: None };
         self.relay.permit(Permit::issue(cleared, Recorded::attest()), run);
@@ -217,8 +230,10 @@ impl Play {
 
     /// Takes what is ready for the server. Without an answer, nothing that runs or names a statement may be.
     fn forward(&mut self, answer: Option<Answer>) {
-        let mut ready = self.relay.to_upstream.split().to_vec();
-        self.server_bytes += ready.len();
+        let mut ready = std::mem::take(&mut self.half);
+        let released_now = self.relay.to_upstream.split();
+        self.server_bytes += released_now.len();
+        ready.extend_from_slice(&released_now);
         let mut permitted = None;
         let mut released = 0;
         match answer {
@@ -240,6 +255,7 @@ impl Play {
                     released = 0;
                 }
                 b'C' | b'D' | b'H' | b'S' | b'X' => {}
+                b'd' | b'c' | b'f' => assert!(self.copies_in, "data for a COPY that nobody permitted"),
                 other => panic!("a message {:?} was released", char::from(other)),
             }
             if forwarded.message[0] != b'H' {
@@ -247,7 +263,8 @@ impl Play {
             }
             self.to_server.push_back(forwarded);
         }
-        assert!(ready.is_empty(), "half a message was released");
+        assert!(ready.is_empty() || ready[0] == b'd' && self.copies_in, "half a message was released");
+        self.half = ready;
         assert!(permitted.is_none(), "a permitted statement was not sent");
     }
 
@@ -258,6 +275,14 @@ impl Play {
                 for row in messages(self.relay.head()) {
                     walk_row(row, fields.len(), |_, cell| assert_eq!(cell, Some(CANARY))).expect("a row");
                     put_row(&mut out, 1, |writer| writer.cell(Some(MARKER)));
+                }
+                self.relay.replace(&out);
+            }
+            Response::CopyRows { columns, .. } => {
+                let mut out = BytesMut::new();
+                for row in messages(self.relay.head()) {
+                    walk_row(row, columns, |_, cell| assert_eq!(cell, Some(CANARY))).expect("a row");
+                    put_row(&mut out, columns, |writer| (0..columns).for_each(|_| writer.cell(Some(MARKER))));
                 }
                 self.relay.replace(&out);
             }
@@ -282,7 +307,7 @@ pub fn transcript(mut received: Vec<u8>) -> Vec<String> {
     assert!(received.is_empty(), "the client got half a message");
     told.iter()
         .map(|message| match message[0] {
-            b'D' | b'Z' | b'S' => String::from_utf8_lossy(message).into_owned(),
+            b'D' | b'd' | b'Z' | b'S' => String::from_utf8_lossy(message).into_owned(),
             tag => char::from(tag).to_string(),
         })
         .collect()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use grille_core::{Action, Effect};
 use grille_wire::postgres::Statement;
+use grille_wire::sql::{CopyFormat, CopyLayout, CopyStream, TextLayout};
 
 /// What a client asks to be done with a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,32 @@ pub fn source(statement: &Statement) -> String {
 
 /// What the relay is told of a statement.
 pub fn understand(sql: &Bytes) -> Arc<Statement> {
-    let actions = statements(&normal(sql)).map(action).collect();
-    Arc::new(Statement { text: sql.clone(), actions })
+    let source = normal(sql);
+    let actions = statements(&source).map(action).collect();
+    let copies = statements(&source).map(copy).collect();
+    Arc::new(Statement::new(sql.clone(), actions).with_copies(copies))
+}
+
+/// Whether the client has to send data for it.
+pub fn copies_in(statement: &str) -> bool {
+    words(statement).0 == "copyin"
+}
+
+/// Between the cells of a row that is copied out.
+pub const DELIMITER: u8 = b'|';
+
+/// What a statement copies over the connection.
+fn copy(statement: &str) -> Option<CopyStream> {
+    let format = match words(statement).0 {
+        "copyin" => return Some(CopyStream::In),
+        "copyout" => {
+            let layout = TextLayout { delimiter: DELIMITER, null: "\\N".into(), has_header: false };
+            CopyFormat::Text(layout)
+        }
+        "copybinary" => CopyFormat::Binary,
+        _ => return None,
+    };
+    Some(CopyStream::Out(Ok(CopyLayout { format, encoding: None })))
 }
 
 /// A command with its first operand and the rest.

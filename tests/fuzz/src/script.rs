@@ -28,17 +28,51 @@ enum Step {
 /// One message of the client.
 #[derive(Debug)]
 enum Message {
-    Query(Vec<Command>),
+    /// With data for each COPY in it.
+    Query(Vec<Command>, Vec<Data>),
     Parse(Name, Vec<Command>),
-    Bind { portal: Name, statement: Name },
+    Bind {
+        portal: Name,
+        statement: Name,
+    },
     DescribeStatement(Name),
     DescribePortal(Name),
-    Execute { portal: Name, rows_max: u8 },
+    /// With data in case it is a COPY.
+    Execute {
+        portal: Name,
+        rows_max: u8,
+        data: Data,
+    },
     CloseStatement(Name),
     ClosePortal(Name),
     FunctionCall,
     Flush,
     Sync,
+    /// Data that nobody waits for.
+    Data(Data),
+}
+
+/// What a client sends for a COPY, or in case it is one: a client that sends ahead does not know.
+#[derive(Debug)]
+struct Data {
+    /// What a client sends that takes the COPY for any other statement.
+    sync: bool,
+    rows: Vec<Row>,
+    ends: DataEnd,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Row {
+    Good,
+    Long,
+    /// The server cannot read it.
+    Bad,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum DataEnd {
+    Done,
+    Fail,
 }
 
 /// Few names, so that they meet.
@@ -70,6 +104,8 @@ enum Verb {
     Deallocate(Name),
     DeallocateAll,
     Set,
+    CopyIn,
+    CopyOut(u8),
 }
 
 #[derive(Debug)]
@@ -110,23 +146,53 @@ impl<'a> Arbitrary<'a> for Message {
     fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let choice = u8::arbitrary(input)?;
         Ok(match choice % 16 {
-            0 | 1 => Self::Query(vec![input.arbitrary()?]),
-            2 => {
-                let count = choice / 16 % 4;
-                Self::Query((0..count).map(|_| input.arbitrary()).collect::<Result<_, _>>()?)
-            }
+            0 | 1 => Self::query(1, input)?,
+            2 => Self::query(choice / 16 % 4, input)?,
             3 | 4 => Self::Parse(input.arbitrary()?, vec![input.arbitrary()?]),
             5 => Self::Parse(input.arbitrary()?, vec![]),
             6 | 7 => Self::Bind { portal: input.arbitrary()?, statement: input.arbitrary()? },
             8 => Self::DescribeStatement(input.arbitrary()?),
             9 => Self::DescribePortal(input.arbitrary()?),
-            10 | 11 => Self::Execute { portal: input.arbitrary()?, rows_max: choice / 16 },
+            10 | 11 => {
+                Self::Execute { portal: input.arbitrary()?, rows_max: choice / 16, data: input.arbitrary()? }
+            }
             12 => Self::CloseStatement(input.arbitrary()?),
             13 => Self::ClosePortal(input.arbitrary()?),
+            14 if choice < 64 => Self::Data(input.arbitrary()?),
             14 if choice < 128 => Self::Flush,
             14 => Self::FunctionCall,
             _ => Self::Sync,
         })
+    }
+}
+
+impl Message {
+    fn query(count: u8, input: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let commands = (0..count).map(|_| input.arbitrary()).collect::<Result<Vec<Command>, _>>()?;
+        let copies = commands.iter().filter(|command| matches!(command.verb, Verb::CopyIn)).count();
+        let data = (0..copies).map(|_| input.arbitrary()).collect::<Result<_, _>>()?;
+        Ok(Self::Query(commands, data))
+    }
+
+    /// Whether an Execute may run into a COPY because of it.
+    fn prepares_copy(&self) -> bool {
+        match self {
+            Self::Parse(_, commands) => commands.iter().any(|command| matches!(command.verb, Verb::CopyIn)),
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Arbitrary<'a> for Data {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let choice = u8::arbitrary(input)?;
+        let row = |number: u8| match choice.rotate_right(number.into()) % 8 {
+            0 => Row::Bad,
+            1 => Row::Long,
+            _ => Row::Good,
+        };
+        let ends = if choice.is_multiple_of(5) { DataEnd::Fail } else { DataEnd::Done };
+        Ok(Self { sync: choice & 1 == 1, rows: (0..choice % 4).map(row).collect(), ends })
     }
 }
 
@@ -144,7 +210,9 @@ impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let choice = u8::arbitrary(input)?;
         let verb = match choice % 16 {
-            0..=5 => Verb::Select(choice % 4),
+            0..=3 => Verb::Select(choice % 4),
+            4 => Verb::CopyIn,
+            5 => Verb::CopyOut(choice / 16),
             6 => Verb::Update,
             7 => Verb::Fail,
             8 => Verb::Bad,
@@ -208,6 +276,8 @@ impl Command {
             Verb::Deallocate(name) => format!("deallocate {}", name.word()),
             Verb::DeallocateAll => "deallocate *".to_owned(),
             Verb::Set => "set x".to_owned(),
+            Verb::CopyIn => "copyin".to_owned(),
+            Verb::CopyOut(rows) => format!("copyout {}", rows % 4),
         };
         let mark = match self.mark {
             Mark::None => "",
@@ -225,10 +295,13 @@ fn text(commands: &[Command]) -> String {
 }
 
 impl Message {
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, copies: bool) -> Vec<u8> {
         let named = |tag, kind: &[u8], name: &Name| wire::texts(tag, &[&[kind, name.as_bytes()].concat()]);
         match self {
-            Self::Query(commands) => wire::texts(b'Q', &[text(commands).as_bytes()]),
+            Self::Query(commands, data) => {
+                let query = wire::texts(b'Q', &[text(commands).as_bytes()]);
+                query.into_iter().chain(data.iter().flat_map(Data::bytes)).collect()
+            }
             Self::Parse(name, commands) => {
                 let body = [name.as_bytes(), b"\0", text(commands).as_bytes(), b"\0\0\0"].concat();
                 wire::message(b'P', &body)
@@ -239,16 +312,34 @@ impl Message {
             }
             Self::DescribeStatement(name) => named(b'D', b"S", name),
             Self::DescribePortal(name) => named(b'D', b"P", name),
-            Self::Execute { portal, rows_max } => {
+            Self::Execute { portal, rows_max, data } => {
                 let body = [portal.as_bytes(), b"\0", &u32::from(rows_max % 4).to_be_bytes()].concat();
-                wire::message(b'E', &body)
+                let data = if copies { data.bytes() } else { vec![] };
+                [wire::message(b'E', &body), data].concat()
             }
             Self::CloseStatement(name) => named(b'C', b"S", name),
             Self::ClosePortal(name) => named(b'C', b"P", name),
             Self::FunctionCall => wire::message(b'F', b"\0\0\0\x01\0\0\0\0\0\0"),
             Self::Flush => wire::message(b'H', b""),
             Self::Sync => wire::message(b'S', b""),
+            Self::Data(data) => data.bytes(),
         }
+    }
+}
+
+impl Data {
+    fn bytes(&self) -> Vec<u8> {
+        let sync = if self.sync { wire::message(b'S', b"") } else { vec![] };
+        let rows = self.rows.iter().flat_map(|row| match row {
+            Row::Good => wire::message(b'd', b"a|b\n"),
+            Row::Long => wire::message(b'd', &[b'x'; 1000]),
+            Row::Bad => wire::message(b'd', b"bad\n"),
+        });
+        let end = match self.ends {
+            DataEnd::Done => wire::message(b'c', b""),
+            DataEnd::Fail => wire::texts(b'f', &[b"never mind"]),
+        };
+        sync.into_iter().chain(rows).chain(end).collect()
     }
 }
 
@@ -259,10 +350,11 @@ impl Session {
     /// When the relay complains about a client and a server that keep to the protocol, or breaks a rule of its own.
     pub fn through_relay(&self) -> Vec<String> {
         const ORDERLY: &str = "both sides keep to the protocol";
+        let copies = self.prepares_copies();
         let mut play = Play::new();
         let mut unsent = Vec::new();
         let mut send = |play: &mut Play, message: &Message, left: usize| {
-            unsent.extend(message.bytes());
+            unsent.extend(message.bytes(copies));
             let now: Vec<u8> = unsent.drain(..unsent.len().saturating_sub(left)).collect();
             play.client_sends(&now).expect(ORDERLY);
         };
@@ -291,7 +383,7 @@ impl Session {
                 unnamed_is_fresh = true;
                 true
             }
-            Some(Message::Query(_) | Message::FunctionCall | Message::Sync) => {
+            Some(Message::Query(..) | Message::FunctionCall | Message::Sync | Message::Data(_)) => {
                 unnamed_is_fresh = false;
                 true
             }
@@ -299,11 +391,17 @@ impl Session {
         })
     }
 
+    fn prepares_copies(&self) -> bool {
+        self.meaningful().filter_map(Step::message).any(Message::prepares_copy)
+    }
+
     /// What the client would get from a server that judged by itself.
     pub fn direct(&self) -> Vec<String> {
         let mut server = Server::new(Policy::Rule);
         for message in self.meaningful().filter_map(Step::message).chain([&Message::Sync]) {
-            server.handle(&message.bytes());
+            for message in wire::take_messages(&mut message.bytes(self.prepares_copies())) {
+                server.handle(&message);
+            }
         }
         transcript(server.take_sent())
     }

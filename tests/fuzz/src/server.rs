@@ -46,12 +46,25 @@ struct Portal {
 /// The error by which a step ends.
 struct Failure;
 
+/// A COPY that waits for data.
+#[derive(Debug)]
+struct CopyIn {
+    /// All of the message, or what was prepared.
+    source: String,
+    /// Rows so far: one in each message.
+    rows: u32,
+    /// How many statements of the message are behind it; none where it is run by Execute.
+    statements_left: Option<usize>,
+}
+
 /// How far a statement ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// As many rows as asked for were sent, whether or not there are more.
     Suspended,
     Completed,
+    /// It waits for data.
+    Waits,
 }
 
 /// See the module's documentation.
@@ -68,6 +81,7 @@ pub struct Server {
     /// Answers that are not sent before the client asks for them.
     held: Vec<u8>,
     sent: Vec<u8>,
+    copying: Option<CopyIn>,
 }
 
 impl Server {
@@ -83,6 +97,7 @@ impl Server {
             encoding_untold: false,
             held: Vec::new(),
             sent: Vec::new(),
+            copying: None,
         }
     }
 
@@ -91,17 +106,20 @@ impl Server {
         std::mem::take(&mut self.sent)
     }
 
-    /// Does what one message says. For a Query or Execute, what came of it.
+    /// Does what one message says. What came of the Query or Execute that ended with it.
     ///
     /// # Panics
-    /// At a message that no client sends: the relay must not forward it.
+    /// At a message that no client sends, or not within a COPY: the relay must not forward it.
     pub fn handle(&mut self, message: &[u8]) -> Option<Ran> {
         let tag = message[0];
+        if let Some(copy) = self.copying.take() {
+            return self.copy_message(copy, message);
+        }
         if self.skips && tag != b'S' {
             return matches!(tag, b'Q' | b'E').then_some(Ran::Skipped);
         }
         match tag {
-            b'Q' => Some(self.query(&rule::normal(wire::text(message, 0)))),
+            b'Q' => self.query(&rule::normal(wire::text(message, 0))),
             b'F' => {
                 // A server keeps the unnamed statement; what the relay sends instead makes it go. Nobody can tell but by
                 // an error.
@@ -110,7 +128,7 @@ impl Server {
                 self.ready();
                 None
             }
-            b'E' => Some(self.execute(message)),
+            b'E' => self.execute(message),
             b'P' | b'B' | b'D' | b'C' => {
                 let done = match tag {
                     b'P' => self.parse(wire::text(message, 0), &rule::normal(wire::text(message, 1))),
@@ -182,34 +200,78 @@ impl Server {
         if self.status == b'E' && !ends { Err(Failure) } else { Ok(()) }
     }
 
-    fn query(&mut self, source: &str) -> Ran {
+    fn query(&mut self, source: &str) -> Option<Ran> {
         let refused = self.refuses(source, Stage::Query);
         self.statements.remove(&b""[..]);
-        let ran = if refused || is_syntax_error(source) {
+        if refused || is_syntax_error(source) {
             self.fail();
-            Ran::Failed(None)
-        } else {
-            self.run_all(source)
-        };
-        self.ready();
-        ran
-    }
-
-    fn run_all(&mut self, source: &str) -> Ran {
+            self.ready();
+            return Some(Ran::Failed(None));
+        }
         if source.is_empty() {
             self.say(&wire::message(b'I', b""));
         }
-        for statement in rule::statements(source) {
+        self.run_last(source, rule::statements(source).count())
+    }
+
+    /// Runs the last `count` statements of a Query, as far as they go without data.
+    fn run_last(&mut self, source: &str, count: usize) -> Option<Ran> {
+        let statements: Vec<&str> = rule::statements(source).collect();
+        for left in (0..count).rev() {
+            let statement = statements[statements.len() - 1 - left];
             let mut rows = rows_of(statement);
             if rows.is_some() && self.allow(statement).is_ok() {
                 self.say(&wire::row_description(1));
             }
-            if self.run(statement, &mut rows, u32::MAX, rule::is_inspected(source)).is_err() {
-                self.fail();
-                return Ran::Failed(Some(source.to_owned()));
+            match self.run(statement, &mut rows, u32::MAX, rule::is_inspected(source)) {
+                Ok(Progress::Waits) => {
+                    let source = source.to_owned();
+                    self.copying = Some(CopyIn { source, rows: 0, statements_left: Some(left) });
+                    return None;
+                }
+                Ok(Progress::Completed | Progress::Suspended) => {}
+                Err(Failure) => {
+                    self.fail();
+                    self.ready();
+                    return Some(Ran::Failed(Some(source.to_owned())));
+                }
             }
         }
-        Ran::Completed(source.to_owned())
+        self.ready();
+        Some(Ran::Completed(source.to_owned()))
+    }
+
+    /// Within a COPY FROM (`CopyGetData`, src/backend/commands/copyfromparse.c).
+    fn copy_message(&mut self, mut copy: CopyIn, message: &[u8]) -> Option<Ran> {
+        match message[0] {
+            b'd' if !is_bad_data(wire::body(message)) => copy.rows += 1,
+            b'd' | b'f' => return Some(self.fail_copy(copy)),
+            b'c' => return self.end_copy(copy),
+            // Ignored, as what is sent by a client that takes it for any other statement. And one that goes is gone.
+            b'H' | b'S' | b'X' => {}
+            other => panic!("a message {:?} reached the server within a COPY", char::from(other)),
+        }
+        self.copying = Some(copy);
+        None
+    }
+
+    fn fail_copy(&mut self, copy: CopyIn) -> Ran {
+        match copy.statements_left {
+            Some(_) => {
+                self.fail();
+                self.ready();
+            }
+            None => self.settle(Err(Failure)),
+        }
+        Ran::Failed(Some(copy.source))
+    }
+
+    fn end_copy(&mut self, copy: CopyIn) -> Option<Ran> {
+        self.say(&wire::texts(b'C', &[format!("COPY {}", copy.rows).as_bytes()]));
+        match copy.statements_left {
+            Some(count) => self.run_last(&copy.source, count),
+            None => Some(Ran::Completed(copy.source)),
+        }
     }
 
     /// Runs one statement until it ends or `rows_max` rows were sent.
@@ -234,8 +296,25 @@ impl Server {
             }
         }
         self.apply(statement)?;
+        if rule::copies_in(statement) {
+            self.say(&wire::copy_response(b'G', 0, 2));
+            self.flush();
+            return Ok(Progress::Waits);
+        }
+        self.copy_out(statement, cell);
         self.say(&wire::texts(b'C', &[b"DONE"]));
         Ok(Progress::Completed)
+    }
+
+    fn copy_out(&mut self, statement: &str, cell: &[u8]) {
+        let (command, operand, _) = rule::words(statement);
+        if command == "copyout" {
+            self.say(&wire::copy_response(b'H', 0, 2));
+            for _ in 0..operand.parse().unwrap_or(1).min(9) {
+                self.say(&wire::message(b'd', &[cell, &[rule::DELIMITER][..], cell, b"\n"].concat()));
+            }
+            self.say(&wire::message(b'c', b""));
+        }
     }
 
     fn apply(&mut self, statement: &str) -> Result<(), Failure> {
@@ -339,22 +418,22 @@ impl Server {
         Ok(())
     }
 
-    fn execute(&mut self, message: &[u8]) -> Ran {
+    fn execute(&mut self, message: &[u8]) -> Option<Ran> {
         let name = wire::text(message, 0).to_vec();
         let limit = message.last_chunk::<4>().map_or(0, |limit| i32::from_be_bytes(*limit));
         let rows_max = u32::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(u32::MAX);
         let Some(portal) = self.portals.get(&name).cloned() else {
             self.settle(Err(Failure));
-            return Ran::Failed(None);
+            return Some(Ran::Failed(None));
         };
         let source = portal.source;
         if self.refuses(&source, Stage::Execute) {
             self.settle(Err(Failure));
-            return Ran::Failed(None);
+            return Some(Ran::Failed(None));
         }
         if source.is_empty() {
             self.say(&wire::message(b'I', b""));
-            return Ran::Completed(source);
+            return Some(Ran::Completed(source));
         }
         let has_rows = rows_of(&source).is_some();
         let mut rows = has_rows.then_some(portal.rows_left.unwrap_or(0));
@@ -365,11 +444,15 @@ impl Server {
             portal.rows_left = rows;
         }
         match done {
-            Ok(Progress::Suspended) => Ran::Suspended(source),
-            Ok(Progress::Completed) => Ran::Completed(source),
+            Ok(Progress::Suspended) => Some(Ran::Suspended(source)),
+            Ok(Progress::Completed) => Some(Ran::Completed(source)),
+            Ok(Progress::Waits) => {
+                self.copying = Some(CopyIn { source, rows: 0, statements_left: None });
+                None
+            }
             Err(failure) => {
                 self.settle(Err(failure));
-                Ran::Failed(Some(source))
+                Some(Ran::Failed(Some(source)))
             }
         }
     }
@@ -378,6 +461,11 @@ impl Server {
 /// What the relay puts in place of a refused statement is one, and so is everything that begins with `bad`.
 fn is_syntax_error(source: &str) -> bool {
     source.starts_with("grille:") || source.starts_with("bad")
+}
+
+/// Data that the model server cannot read.
+fn is_bad_data(data: &[u8]) -> bool {
+    data.starts_with(b"bad")
 }
 
 /// How many rows a statement has; none for one without a result.

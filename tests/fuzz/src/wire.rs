@@ -48,6 +48,11 @@ pub fn row(cells: &[&[u8]]) -> Vec<u8> {
     message(b'D', &body)
 }
 
+/// CopyInResponse or CopyOutResponse, by its tag, of `columns` columns; `format` is 0 for text and 1 for binary.
+pub fn copy_response(tag: u8, format: u8, columns: u8) -> Vec<u8> {
+    message(tag, &[&[format, 0, columns][..], &[0, format].repeat(columns.into())].concat())
+}
+
 /// A RowDescription of `columns` columns of type text, in text format.
 pub fn row_description(columns: u8) -> Vec<u8> {
     let mut body = u16::from(columns).to_be_bytes().to_vec();

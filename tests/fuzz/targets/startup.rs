@@ -1,15 +1,16 @@
-//! The first packet of a connection and the password message, from bytes of a client that nobody knows yet.
+//! The first packet of a connection and the messages that carry a token, from bytes of a client that nobody knows yet.
 #![no_main]
 
 use bytes::BytesMut;
 use grille_wire::postgres::{
-    FirstPacket, Startup, decode_first_packet, first_packet_length, put_negotiate_protocol_version,
-    take_password,
+    BearerRequest, FirstPacket, Startup, decode_first_packet, first_packet_length,
+    put_negotiate_protocol_version, take_bearer_farewell, take_bearer_request, take_password,
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     check_password(bytes);
+    check_bearer(bytes);
     let Some((length, packet)) = bytes.split_first_chunk::<4>() else { return };
     if let Ok(length) = first_packet_length(*length) {
         assert!((4..=9996).contains(&length));
@@ -43,6 +44,18 @@ fn encoded(startup: &Startup) -> Vec<u8> {
     }
     packet.push(0);
     packet
+}
+
+/// A token is a part of the message, in characters that a token has; no message is both, an answer and a farewell.
+fn check_bearer(bytes: &[u8]) {
+    let taken = take_bearer_request(bytes);
+    if let Ok(BearerRequest::Token(token)) = taken {
+        assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
+        assert!(bytes.windows(token.len()).any(|window| window == token.as_bytes()));
+    }
+    if taken.is_ok() {
+        assert!(take_bearer_farewell(bytes).is_err());
+    }
 }
 
 /// A password is what stands between the header and the one zero byte at the end.

@@ -39,7 +39,8 @@ pub(crate) fn bench_steps() -> Vec<Step> {
     steps
 }
 
-fn prepare() -> Vec<Step> {
+/// Installs and builds what Grille and PostgreSQL side by side need.
+pub(crate) fn prepare() -> Vec<Step> {
     vec![
         Step::new("install", || install::host().and_then(|()| install::services())),
         Step::new("plugins", || plugins::build(&Selection::All)),

@@ -40,6 +40,21 @@ const SERVICES: [Need; 7] = [
     Need { package: "python3-dev", purpose: "building psycopg2 from source", present: has_python_headers },
 ];
 
+/// For the suites of real drivers, beside [`SERVICES`].
+const DRIVERS: [Need; 3] = [
+    Need {
+        package: "default-jdk-headless",
+        purpose: "Java, to compile and run a client of pgjdbc",
+        present: || process::on_path("javac"),
+    },
+    Need { package: "libpostgresql-jdbc-java", purpose: "pgjdbc", present: has_jdbc_driver },
+    Need {
+        package: "bzip2",
+        purpose: "unpacking PostgreSQL's source, for its regression queries",
+        present: || process::on_path("bzip2"),
+    },
+];
+
 /// For comparing with other proxies.
 const BENCH: [Need; 1] = [Need {
     package: "pgbouncer",
@@ -64,6 +79,11 @@ pub(crate) fn host() -> Result<()> {
 /// Makes sure tests and demo can run what they start.
 pub(crate) fn services() -> Result<()> {
     ensure(&SERVICES)
+}
+
+/// Makes sure the suites of real drivers can be run.
+pub(crate) fn drivers() -> Result<()> {
+    ensure(&DRIVERS)
 }
 
 /// Makes sure what benchmarks compare with is there.
@@ -161,6 +181,11 @@ fn has_libclang() -> bool {
 
 fn has_postgres() -> bool {
     process::on_path("postgres") || any_child("/usr/lib/postgresql", "", "bin/postgres")
+}
+
+/// Where Debian puts it; `driver-suite` looks nowhere else.
+fn has_jdbc_driver() -> bool {
+    Path::new("/usr/share/java/postgresql.jar").exists()
 }
 
 /// Debian has a `pg_config` without the headers, which says so and fails.

@@ -3,6 +3,7 @@
 //! Here: the command line and the exit codes, 0 for done, 1 for failed, 2 for not understood. The work is in the modules.
 #![forbid(unsafe_code)]
 
+mod attack;
 mod component;
 mod demo;
 mod dependencies;
@@ -18,6 +19,7 @@ mod wasm_sysroot;
 use std::env;
 use std::process::ExitCode;
 
+use attack::ClosingLine;
 use demo::Audience;
 use plugins::Selection;
 use steps::Step;
@@ -26,8 +28,9 @@ use test_run::Extent;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [--quick]          check and test everything; --quick leaves out fuzzing and the drivers' own test suites
+  test [--quick]          check and test everything; --quick leaves out fuzzing and the suites of real drivers
   demo [--check]          PostgreSQL behind Grille to try by hand; --check runs the story without a person
+  attack                  run `grille attack` on a private PostgreSQL, with policy and without
   bench                   run the benchmarks
   plugins [--only NAME]   compile plugins/ and tests/guests/ into components in target/plugins/
   fuzz                    run each fuzz target for a minute
@@ -42,6 +45,7 @@ Each command first installs what it needs as root on Debian, and elsewhere says 
 enum Request {
     Test(Extent),
     Demo(Audience),
+    Attack,
     Bench,
     Plugins(Selection),
     Fuzz,
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
-        Some(request) => perform(request.steps()),
+        Some(request) => perform(request),
         None => {
             eprint!("not understood: cargo xtask {}\n\n{HELP}", words.join(" "));
             ExitCode::from(2)
@@ -65,9 +69,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(steps: Vec<Step>) -> ExitCode {
-    let report = steps::run(steps);
+/// Ends with the table of steps and, where one of them attacked on request, with the attack's closing line.
+fn perform(request: Request) -> ExitCode {
+    let closing = ClosingLine::default();
+    let report = steps::run(request.steps(&closing));
     println!("\n{report}");
+    if let Some(line) = closing.take() {
+        println!("{line}");
+    }
     match report.failed() {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -81,6 +90,7 @@ impl Request {
             ["test", "--quick"] => Self::Test(Extent::Quick),
             ["demo"] => Self::Demo(Audience::Person),
             ["demo", "--check"] => Self::Demo(Audience::Check),
+            ["attack"] => Self::Attack,
             ["bench"] => Self::Bench,
             ["plugins"] => Self::Plugins(Selection::All),
             ["plugins", "--only", name] => Self::Plugins(Selection::Only((*name).to_owned())),
@@ -91,10 +101,11 @@ impl Request {
         })
     }
 
-    fn steps(self) -> Vec<Step> {
+    fn steps(self, closing: &ClosingLine) -> Vec<Step> {
         match self {
             Self::Test(extent) => test_run::steps(extent),
             Self::Demo(audience) => demo::demo_steps(audience),
+            Self::Attack => attack::steps(closing),
             Self::Bench => demo::bench_steps(),
             Self::Plugins(selection) => vec![Step::new("plugins", move || plugins::build(&selection))],
             Self::Fuzz => vec![

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -44,6 +45,28 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{}` failed ({status})", shown(command));
     }
     Ok(())
+}
+
+/// What a program said on standard output, and whether its exit code was 0.
+pub(crate) struct Said {
+    pub(crate) output: String,
+    pub(crate) succeeded: bool,
+}
+
+/// Runs to the end, output passed through line by line and kept as well.
+pub(crate) fn echo(command: &mut Command) -> Result<Said> {
+    eprintln!("$ {}", shown(command));
+    let started = command.stdout(Stdio::piped()).spawn();
+    let mut child = started.with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let mut output = String::new();
+    let lines = child.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines);
+    for line in lines {
+        let line = line?;
+        println!("{line}");
+        output.push_str(&line);
+        output.push('\n');
+    }
+    Ok(Said { output, succeeded: child.wait()?.success() })
 }
 
 /// Runs to the end and returns standard output, trimmed. Fails unless the exit code is 0.

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::plugins::{self, Selection};
 use crate::steps::Step;
-use crate::{dependencies, fuzz, install, layout, process};
+use crate::{attack, dependencies, fuzz, install, layout, process};
 
 const ROOT_WORKSPACE: &str = ".";
 
@@ -13,7 +13,7 @@ const ROOT_WORKSPACE: &str = ".";
 pub(crate) enum Extent {
     /// Everything.
     Full,
-    /// Without fuzzing and without the drivers' own test suites.
+    /// Without fuzzing and without the suites of real drivers.
     Quick,
 }
 
@@ -27,6 +27,7 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Step::new("plugin tests", test_plugins),
         Step::new("build", || process::run(&mut process::cargo(["build", "--workspace", "--bins"]))),
         Step::new("tests", || process::run(&mut process::cargo(["test", "--workspace"]))),
+        attack::step(&attack::ClosingLine::default()),
         Step::new("docs", document),
         Step::new("dependencies", dependencies::check),
         Step::skippable("advisories", dependencies::check_advisories),
@@ -35,7 +36,8 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Extent::Quick => {}
         Extent::Full => {
             steps.push(Step::new("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN)));
-            steps.push(Step::new("driver suites", driver_suites));
+            steps.push(Step::new("install drivers", install::drivers));
+            steps.extend(DRIVER_SUITES.map(|(name, parts)| Step::new(name, move || driver_suite(parts))));
         }
     }
     steps
@@ -73,9 +75,16 @@ fn document() -> Result<()> {
     process::run(process::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
 }
 
-/// Real drivers' own test suites, through Grille and without it, compared.
-fn driver_suites() -> Result<()> {
-    process::run(&mut process::cargo(["run", "--package", "grille-harness", "--bin", "driver-suite"]))
+/// Real clients, through Grille and without it, compared: parts of `driver-suite`, by the step they are in.
+const DRIVER_SUITES: [(&str, &[&str]); 3] = [
+    ("driver programs", &["psql", "jdbc", "sqlalchemy", "django"]),
+    ("driver suites", &["psycopg2", "asyncpg"]),
+    ("regression", &["regression"]),
+];
+
+fn driver_suite(parts: &[&str]) -> Result<()> {
+    let mut suite = process::cargo(["run", "--package", "grille-harness", "--bin", "driver-suite", "--"]);
+    process::run(suite.args(parts))
 }
 
 fn run_in<const N: usize>(workspace: &str, arguments: [&str; N]) -> Result<()> {

@@ -28,6 +28,11 @@ impl<T> At<T> {
         At { value: change(self.value), span: self.span }
     }
 
+    /// Whether it is in the file, and no default.
+    pub(crate) fn is_written(&self) -> bool {
+        !self.span.is_empty()
+    }
+
     /// Where it stands.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()

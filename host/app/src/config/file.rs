@@ -43,7 +43,7 @@ pub(crate) struct File {
     /// The audit log, without which nothing is run.
     #[schemars(required)]
     pub(crate) audit: Option<Audit>,
-    /// The listener for health, readiness and metrics. Without it there is none.
+    /// What operators and their tools reach: health, readiness and metrics over HTTP, commands over a local socket.
     pub(crate) admin: Option<Admin>,
     /// Limits on what clients, upstreams and plugins may use.
     #[schemars(default)]
@@ -72,6 +72,23 @@ pub(crate) struct Listener {
     /// Allows `allow_plaintext` on other addresses too, if it says exactly: `I accept that tokens cross the network
     /// unencrypted`.
     pub(crate) insecure_plaintext: Option<At<String>>,
+    /// How clients present their token: `password`, as the password, which every driver can; or `oauthbearer`, by SASL
+    /// mechanism OAUTHBEARER (RFC 7628), with which libpq from version 18 on can also get the token itself. The protocol has
+    /// the server ask for one of them before it knows what the client can do; who needs both opens two listeners.
+    #[serde(default = "ClientAuthentication::password")]
+    pub(crate) authentication: At<ClientAuthentication>,
+    /// With `oauthbearer`: the issuer that a client without a token is sent to; by default the first `[[issuer]]`.
+    pub(crate) oauth_issuer: Option<At<String>>,
+    /// With `oauthbearer`: the scopes such a client asks the issuer for, with spaces between them; by default `openid`.
+    pub(crate) oauth_scope: Option<At<String>>,
+}
+
+/// How clients present their token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientAuthentication {
+    Password,
+    OauthBearer,
 }
 
 /// PEM files of a server.
@@ -116,8 +133,22 @@ pub(crate) struct Issuer {
     /// Tolerated difference between the issuer's clock and ours; at most `5m`.
     #[serde(default = "default_leeway")]
     pub(crate) leeway: At<Period>,
+    /// What becomes of a session when its token has expired (`leeway` included). `finish`: it goes on until it is closed.
+    /// `refuse`: what runs is finished, after that only COMMIT and ROLLBACK are let through, everything else is refused with
+    /// SQLSTATE 28000. `end`: it ends at once, also in the middle of a statement.
+    #[serde(default = "OnTokenExpiry::refuse")]
+    pub(crate) on_token_expiry: OnTokenExpiry,
     /// Allows `http` to other hosts too, if it says exactly: `I accept that whoever is on the network can forge tokens`.
     pub(crate) insecure_http: Option<At<String>>,
+}
+
+/// What becomes of a session whose token expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnTokenExpiry {
+    Finish,
+    Refuse,
+    End,
 }
 
 /// Signature algorithms. `none` and those with a shared secret cannot be named.
@@ -245,8 +276,59 @@ pub(crate) struct Role {
     /// Columns treated whatever they hold: `schema.table.column`, where schema and table may be `*`.
     #[serde(default)]
     pub(crate) columns: BTreeMap<String, At<String>>,
+    /// Whether protected columns (those in `columns`, and what is computed from them) may decide which rows come back, how
+    /// many, or in which order, in WHERE, JOIN, GROUP BY, HAVING, ORDER BY, DISTINCT, windows and the like. `refuse`: such a
+    /// statement is refused. `equality`: it may compare them with a parameter or a literal by `=` or `IN`; that gives away,
+    /// one guess a statement, whether a guessed value is there. `allow`: anything goes; that gives away order and number,
+    /// and with them, a few dozen statements a value, every value.
+    #[serde(default = "RowShaping::refuse")]
+    pub(crate) row_shaping: At<RowShaping>,
+    /// What a role that masks may do beside reading and writing tables, although it could carry values past the mask. By
+    /// default none of it. `procedures`: DO and CALL, whose code nobody judges. `volatile-functions`: functions of the
+    /// database that are neither built in nor listed in `functions`. `foreign-data`: dblink, foreign tables and their
+    /// servers, where nothing is protected. `large-objects`: large objects, which have no columns to name. `server-files`:
+    /// the server's files and programs. `statistics`: `pg_stats`, which quotes the most common values of every column, and
+    /// views that show the statements of others. `set-role`: SET ROLE and SET SESSION AUTHORIZATION, by which the upstream
+    /// takes the client for somebody else. `settings`: run-time parameters off the list of harmless ones. `copy-protected`:
+    /// copies of protected columns into tables or views that do not protect them, and changes to the definition of
+    /// protected tables; that gives every value to whoever can read the copy.
+    #[serde(default)]
+    pub(crate) privileges: Vec<At<String>>,
+    /// Functions of the database that you vouch for: `schema.function`, where either may be `*`, not both. They run without
+    /// `volatile-functions`, and what they return is taken to tell no more than their arguments do; one that reads a
+    /// protected table by itself gives away what it reads.
+    #[serde(default)]
+    pub(crate) functions: Vec<At<String>>,
+    /// Whether columns of pgvector's types (`vector`, `halfvec`, `sparsevec`) come back. `withhold`: they are protected
+    /// columns with the treatment `null`. `return`: they are columns like any other; much of a short text can be rebuilt
+    /// from its embedding.
+    #[serde(default = "VectorAccess::returned")]
+    pub(crate) vectors: At<VectorAccess>,
+    /// Whether the tokens of text columns whose treatment in `columns` is `token` may come back in statements: `WHERE email =
+    /// 'tokr_…'`, with `IN` too, and with parameters. Grille turns them back into values before the server sees them,
+    /// whatever `row_shaping` says. It makes them of another kind, longer, and of one rule alone: equal values of columns
+    /// under different patterns have different tokens.
+    #[serde(default = "no")]
+    pub(crate) round_trip_tokens: At<bool>,
     /// Most rows one statement may return; by default any number.
     pub(crate) row_cap: Option<At<u64>>,
+}
+
+/// Whether protected columns may shape results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RowShaping {
+    Refuse,
+    Equality,
+    Allow,
+}
+
+/// Whether vectors come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum VectorAccess {
+    Withhold,
+    Return,
 }
 
 /// A WebAssembly component.
@@ -294,12 +376,16 @@ pub(crate) enum Durability {
     Synced,
 }
 
-/// The listener for health, readiness and metrics.
+/// What operators and their tools reach.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// Where it listens: a loopback address.
-    pub(crate) address: At<String>,
+    /// Where health, readiness and metrics are told: a loopback address. Without it they are not.
+    pub(crate) address: Option<At<String>>,
+    /// A Unix domain socket through which `grille sessions kill` and `grille sessions list --live` reach the running Grille.
+    /// Made for Grille's user alone, as is its folder if it is not there; only that user and root are listened to. At most
+    /// 107 bytes long. Without it there is none.
+    pub(crate) control_socket: Option<At<PathBuf>>,
     /// Allows other addresses too, if it says exactly: `I accept that metrics are readable by whoever reaches the port`.
     pub(crate) insecure_remote: Option<At<String>>,
 }
@@ -378,6 +464,30 @@ impl UpstreamTls {
 impl TlsMode {
     fn verify() -> Self {
         Self::Verify
+    }
+}
+
+impl ClientAuthentication {
+    fn password() -> At<Self> {
+        At::default_value(Self::Password)
+    }
+}
+
+impl OnTokenExpiry {
+    fn refuse() -> Self {
+        Self::Refuse
+    }
+}
+
+impl RowShaping {
+    fn refuse() -> At<Self> {
+        At::default_value(Self::Refuse)
+    }
+}
+
+impl VectorAccess {
+    fn returned() -> At<Self> {
+        At::default_value(Self::Return)
     }
 }
 

@@ -46,14 +46,23 @@ pub(crate) struct Config {
     pub(crate) cache_directory: Option<PathBuf>,
     /// The audit log.
     pub(crate) audit: AuditSettings,
-    /// The admin listener.
-    pub(crate) admin: Option<SocketAddr>,
+    /// What operators and their tools reach.
+    pub(crate) admin: AdminSettings,
     /// Grille's own log.
     pub(crate) log: LogSettings,
     /// What is probably not what was meant.
     pub(crate) warnings: Vec<Problem>,
     /// The text, for problems found later.
     pub(crate) source: Source,
+}
+
+/// What operators and their tools reach.
+#[derive(Debug, Default)]
+pub(crate) struct AdminSettings {
+    /// Health, readiness and metrics.
+    pub(crate) address: Option<SocketAddr>,
+    /// Commands to the running process.
+    pub(crate) control_socket: Option<PathBuf>,
 }
 
 /// A plugin to load.

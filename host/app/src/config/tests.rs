@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
+use grille_proxy::settings::{ClientAuthentication, OauthAdvice, OnTokenExpiry};
 
 use super::*;
 
@@ -460,4 +461,131 @@ fn words_become_effects() {
         | Effect::TRANSACTION
         | Effect::SESSION;
     assert_eq!(config.roles[0].statements, expected);
+}
+
+#[test]
+fn what_passes_the_mask_is_asked_for_in_words_that_are_known() {
+    use grille_core::{Privilege, RowShaping, VectorAccess};
+    let masked = ROLE.replace(
+        "detectors = []",
+        "detectors = []\nrow_shaping = \"equality\"\nprivileges = [\"statistics\", \"copy-protected\"]\n\
+         functions = [\"app.mask\", \"postgis.*\"]\nvectors = \"withhold\"\ncolumns = { \"*.users.ssn\" = \"null\" }",
+    );
+    let config = parse(&format!("{BASE}{masked}"), Path::new("grille.toml")).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let role = &config.roles[0];
+    assert_eq!(role.row_shaping, RowShaping::Equality);
+    assert_eq!(role.privileges, Privilege::STATISTICS | Privilege::COPY_PROTECTED);
+    assert!(role.functions.iter().any(|pattern| pattern.covers("postgis", "st_area")));
+    assert_eq!(role.vectors, VectorAccess::Withhold);
+    check(
+        &format!("{BASE}{masked}")
+            .replace("\"statistics\"", "\"statistic\", \"everything\"")
+            .replace("\"app.mask\"", "\"mask\", \"*.*\""),
+        expect![[r#"
+            error: grille.toml:26:15: `statistic` is not a privilege
+              help: did you mean `statistics`?
+            error: grille.toml:26:28: `everything` is not a privilege
+              help: the privileges are procedures, volatile-functions, foreign-data, large-objects, server-files, statistics, set-role, settings, copy-protected
+            error: grille.toml:27:14: `mask` does not name a function: write schema.function; either may be *, not both
+            error: grille.toml:27:22: `*.*` does not name a function: write schema.function; either may be *, not both"#]],
+    );
+    check(
+        &format!("{BASE}{ROLE}row_shaping = \"maybe\"\n"),
+        expect![
+            "error: grille.toml:25:15: in `role`: unknown variant `maybe`, expected one of `refuse`, `equality`, `allow`"
+        ],
+    );
+}
+
+#[test]
+fn tokens_come_back_where_there_are_any() {
+    use grille_core::TokenUse;
+    let with = |columns: &str| {
+        let keys = format!(
+            "detectors = []\nround_trip_tokens = true\ncolumns = {{ \"*.users.ssn\" = \"{columns}\" }}"
+        );
+        let key = "[keys]\ntoken = { file = \"token-key\" }\n";
+        format!("{BASE}{}{key}", ROLE.replace("detectors = []", &keys))
+    };
+    let config = parse(&with("token"), Path::new("grille.toml")).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.roles[0].tokens, TokenUse::RoundTrip);
+    check(
+        &with("redact"),
+        expect![[r#"
+        warning: grille.toml:25:21: no column of the role has the treatment `token`
+          help: only tokens of columns named in `columns` can come back"#]],
+    );
+}
+
+#[test]
+fn a_role_that_masks_nothing_is_guarded_by_nothing() {
+    use grille_core::{Privilege, RowShaping, VectorAccess};
+    let config = parse(&format!("{BASE}{ROLE}"), Path::new("grille.toml")).unwrap();
+    let role = &config.roles[0];
+    let defaults = (RowShaping::Refuse, Privilege::empty(), VectorAccess::Return);
+    assert_eq!((role.row_shaping, role.privileges, role.vectors), defaults);
+    check(
+        &format!(
+            "{BASE}{ROLE}row_shaping = \"refuse\"\nprivileges = [\"settings\"]\nfunctions = [\"app.f\"]\n"
+        ),
+        expect![[r#"
+            warning: grille.toml:25:15: `row_shaping` has no effect: role `analyst` masks nothing
+              help: name what to protect in `columns`, or a detector
+            warning: grille.toml:26:15: `privileges` has no effect: role `analyst` masks nothing
+              help: name what to protect in `columns`, or a detector
+            warning: grille.toml:27:14: `functions` has no effect: role `analyst` masks nothing
+              help: name what to protect in `columns`, or a detector"#]],
+    );
+    check(&format!("{BASE}{ROLE}privileges = [\"settings\"]\nvectors = \"withhold\"\n"), expect![[""]]);
+}
+
+#[test]
+fn a_listener_asks_for_tokens_in_one_way() {
+    check_with(
+        "allow_plaintext = true",
+        "allow_plaintext = true\noauth_scope = \"openid\"",
+        expect![[r#"error: grille.toml:6:15: this has no meaning without authentication = "oauthbearer""#]],
+    );
+    check_with(
+        "allow_plaintext = true",
+        "allow_plaintext = true\nauthentication = \"oauthbearer\"\noauth_issuer = \"https://id.example.org\"",
+        expect![[r#"
+            error: grille.toml:7:16: there is no issuer with the name `https://id.example.org`
+              help: did you mean `https://id.example.com`?"#]],
+    );
+    check_with(
+        "allow_plaintext = true",
+        "allow_plaintext = true\nauthentication = \"oauthbearer\"\noauth_scope = \"openid \\\"x\\\"\"",
+        expect![
+            "error: grille.toml:7:15: these are not OAuth scopes: words in printable ASCII, without quotes and backslashes"
+        ],
+    );
+    let text = format!("{BASE}{ROLE}")
+        .replace("allow_plaintext = true", "allow_plaintext = true\nauthentication = \"oauthbearer\"");
+    let config = parse(&text, Path::new("grille.toml")).unwrap();
+    let advice = OauthAdvice { issuer: "https://id.example.com".into(), scope: "openid".into() };
+    assert_eq!(config.proxy.listeners[0].authentication, ClientAuthentication::OauthBearer(advice));
+}
+
+#[test]
+fn what_becomes_of_a_session_whose_token_expires_is_said_by_the_issuer() {
+    let rule = |line: &str| {
+        let text = format!("{BASE}{ROLE}").replace("audiences =", &format!("{line}\naudiences ="));
+        parse(&text, Path::new("grille.toml")).unwrap().directory.issuers[0].on_token_expiry
+    };
+    assert_eq!(rule(""), OnTokenExpiry::Refuse);
+    assert_eq!(rule("on_token_expiry = \"finish\""), OnTokenExpiry::Finish);
+    assert_eq!(rule("on_token_expiry = \"end\""), OnTokenExpiry::End);
+}
+
+#[test]
+fn the_control_socket_has_a_path_that_fits() {
+    let with = |path: &str| format!("{BASE}{ROLE}[admin]\ncontrol_socket = \"{path}\"\n");
+    let config = parse(&with("run/grille.sock"), Path::new("/etc/grille/grille.toml")).unwrap();
+    assert_eq!(config.admin.control_socket.as_deref(), Some(Path::new("/etc/grille/run/grille.sock")));
+    assert_eq!(config.admin.address, None);
+    let told = told(&with(&"x".repeat(108)));
+    assert!(told.contains("a socket's path has at most 107 bytes"), "{told}");
 }

@@ -1,6 +1,6 @@
 //! Issuers: whose tokens are believed, and how their keys are fetched.
 
-use grille_proxy::settings::{IssuerSettings, SigningAlgorithm};
+use grille_proxy::settings::{IssuerSettings, OnTokenExpiry, SigningAlgorithm};
 
 use super::{Check, is_loopback_host};
 use crate::config::at::At;
@@ -35,6 +35,7 @@ impl Check<'_> {
             outage: outage?,
             refresh: refresh?,
             leeway: leeway?,
+            on_token_expiry: on_token_expiry(issuer.on_token_expiry),
         })
     }
 
@@ -69,6 +70,14 @@ impl Check<'_> {
 
 fn texts(list: &[At<String>]) -> Vec<String> {
     list.iter().map(|text| (**text).clone()).collect()
+}
+
+fn on_token_expiry(word: file::OnTokenExpiry) -> OnTokenExpiry {
+    match word {
+        file::OnTokenExpiry::Finish => OnTokenExpiry::Finish,
+        file::OnTokenExpiry::Refuse => OnTokenExpiry::Refuse,
+        file::OnTokenExpiry::End => OnTokenExpiry::End,
+    }
 }
 
 fn algorithm(algorithm: Algorithm) -> SigningAlgorithm {

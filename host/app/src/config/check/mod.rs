@@ -17,10 +17,13 @@ use grille_store::{AuditSettings, Durability};
 use super::at::At;
 use super::file::{self, ACCEPT_REMOTE_ADMIN, File};
 use super::problem::{Problem, Source};
-use super::{Config, LogSettings, most_similar};
+use super::{AdminSettings, Config, LogSettings, most_similar};
 
 /// The longest name: PostgreSQL cuts a database name longer than this (NAMEDATALEN - 1).
 const NAME_BYTES_MAX: usize = 63;
+
+/// The longest path of a Unix domain socket: Linux has 108 bytes for it, the last of them zero (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Checks what was read. `None` goes with at least one error.
 pub(super) fn check(file: File, source: &Source, problems: &mut Vec<Problem>) -> Option<Config> {
@@ -193,20 +196,36 @@ impl Check<'_> {
         AuditSettings { directory: self.path(&audit.directory), durability }
     }
 
-    /// The outer `None` goes with an error; the inner one says that there is no admin listener.
-    fn admin(&mut self, admin: Option<&file::Admin>) -> Option<Option<SocketAddr>> {
-        let Some(admin) = admin else { return Some(None) };
+    /// `None` goes with an error.
+    fn admin(&mut self, admin: Option<&file::Admin>) -> Option<AdminSettings> {
+        let Some(admin) = admin else { return Some(AdminSettings::default()) };
         let accepted = self.accepts(admin.insecure_remote.as_ref(), ACCEPT_REMOTE_ADMIN);
-        let address = self.address(&admin.address)?;
+        let address = match &admin.address {
+            Some(address) => Some(self.admin_address(address, accepted)?),
+            None => None,
+        };
+        let control_socket = self.optional_path(admin.control_socket.as_ref());
+        if let (Some(at), Some(path)) = (&admin.control_socket, &control_socket)
+            && path.as_os_str().len() > SOCKET_PATH_BYTES_MAX
+        {
+            let long =
+                format!("a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes: {}", path.display());
+            self.error(at, long);
+        }
+        Some(AdminSettings { address, control_socket })
+    }
+
+    fn admin_address(&mut self, at: &At<String>, accepted: bool) -> Option<SocketAddr> {
+        let address = self.address(at)?;
         if !accepted && !is_loopback(address.ip()) {
-            let problem = Problem::error(admin.address.span(), "the admin listener has no authentication");
+            let problem = Problem::error(at.span(), "the admin listener has no authentication");
             self.problems.push(
                 problem.help(format!(
                     "use a loopback address, or add insecure_remote = \"{ACCEPT_REMOTE_ADMIN}\""
                 )),
             );
         }
-        Some(Some(address))
+        Some(address)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use grille_core::UpstreamName;
 use grille_proxy::settings::{
-    ListenerSettings, ProxySettings, SecretSource, ServerTls, UpstreamSettings, UpstreamTls,
-    WeakAuthentication,
+    ClientAuthentication, ListenerSettings, OauthAdvice, ProxySettings, SecretSource, ServerTls,
+    UpstreamSettings, UpstreamTls, WeakAuthentication,
 };
 
 use super::{Check, is_loopback, is_loopback_host};
@@ -12,10 +12,13 @@ use crate::config::file::{
 };
 use crate::config::problem::Problem;
 
+/// What makes an OAuth request one of OpenID Connect (OpenID Connect Core, section 3.1.2.1).
+const DEFAULT_OAUTH_SCOPE: &str = "openid";
+
 impl Check<'_> {
     /// What of the data plane needs a restart to change.
     pub(super) fn proxy(&mut self, file: &File) -> Option<ProxySettings> {
-        let listeners: Vec<_> = file.listener.iter().map(|listener| self.listener(listener)).collect();
+        let listeners: Vec<_> = file.listener.iter().map(|listener| self.listener(listener, file)).collect();
         let token_key = self.token_key(&file.keys);
         let limits = self.proxy_limits(&file.limits)?;
         Some(ProxySettings {
@@ -32,7 +35,7 @@ impl Check<'_> {
         self.secret(keys.token.as_ref()?)
     }
 
-    fn listener(&mut self, listener: &file::Listener) -> Option<ListenerSettings> {
+    fn listener(&mut self, listener: &file::Listener, file: &File) -> Option<ListenerSettings> {
         let accepted = self.accepts(listener.insecure_plaintext.as_ref(), ACCEPT_PLAINTEXT_TOKENS);
         let address = self.address(&listener.address)?;
         let plaintext = *listener.allow_plaintext;
@@ -61,7 +64,46 @@ impl Check<'_> {
             tls: tls
                 .map(|tls| ServerTls { certificate: self.path(&tls.certificate), key: self.path(&tls.key) }),
             plaintext,
+            authentication: self.client_authentication(listener, file)?,
         })
+    }
+
+    fn client_authentication(
+        &mut self,
+        listener: &file::Listener,
+        file: &File,
+    ) -> Option<ClientAuthentication> {
+        match *listener.authentication {
+            file::ClientAuthentication::Password => {
+                for advice in [&listener.oauth_issuer, &listener.oauth_scope].into_iter().flatten() {
+                    self.error(advice, "this has no meaning without authentication = \"oauthbearer\"");
+                }
+                Some(ClientAuthentication::Password)
+            }
+            file::ClientAuthentication::OauthBearer => {
+                let advice = self.oauth_advice(listener, file)?;
+                Some(ClientAuthentication::OauthBearer(advice))
+            }
+        }
+    }
+
+    fn oauth_advice(&mut self, listener: &file::Listener, file: &File) -> Option<OauthAdvice> {
+        if let Some(scope) = listener.oauth_scope.as_ref().filter(|scope| !is_scope(scope)) {
+            self.error(
+                scope,
+                "these are not OAuth scopes: words in printable ASCII, without quotes and backslashes",
+            );
+        }
+        let issuer = match &listener.oauth_issuer {
+            Some(issuer) => {
+                let known = file.issuer.iter().map(|known| known.issuer.as_str());
+                self.known("issuer", issuer, known).then_some(issuer)?
+            }
+            // That there is none is told elsewhere.
+            None => &file.issuer.first()?.issuer,
+        };
+        let scope = listener.oauth_scope.as_deref().map_or(DEFAULT_OAUTH_SCOPE, String::as_str);
+        Some(OauthAdvice { issuer: (**issuer).clone(), scope: scope.to_owned() })
     }
 
     /// A backend.
@@ -136,6 +178,12 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// RFC 6749, section 3.3.
+fn is_scope(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    text.split(' ').all(|word| !word.is_empty() && word.bytes().all(allowed))
 }
 
 fn weak_authentication(accepted: &[Authentication]) -> WeakAuthentication {

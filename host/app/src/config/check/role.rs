@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use grille_core::action::EFFECT_WORDS;
-use grille_core::{ColumnPattern, Effect, PluginId, Role, RoleName, Treatment, UpstreamName};
+use grille_core::role::PRIVILEGE_WORDS;
+use grille_core::{
+    ColumnPattern, Effect, FunctionPattern, PluginId, Privilege, Role, RoleName, RowShaping, TokenUse,
+    Treatment, UpstreamName, VectorAccess,
+};
 use grille_plugin::World;
 
 use super::Check;
@@ -33,7 +37,10 @@ impl Check<'_> {
         let default_treatment = self.default_treatment(&role.default_treatment, file);
         let treatments = self.treatments(&role.treatments, file);
         let columns = self.columns(&role.columns, file);
+        let privileges = self.privileges(&role.privileges);
+        let functions = self.functions(&role.functions);
         self.treatments_have_a_detector(role);
+        self.there_is_something_to_guard(role);
         self.row_cap(role.row_cap.as_ref());
         Some(Role {
             name: RoleName::new(role.name.as_str()),
@@ -44,6 +51,11 @@ impl Check<'_> {
             detectors: detectors?,
             treatments,
             default_treatment: default_treatment?,
+            row_shaping: row_shaping(*role.row_shaping),
+            privileges,
+            functions,
+            vectors: vector_access(*role.vectors),
+            tokens: self.token_use(&role.round_trip_tokens, &columns),
             columns,
             row_cap: role.row_cap.as_deref().copied(),
         })
@@ -159,6 +171,69 @@ impl Check<'_> {
         }
     }
 
+    fn privileges(&mut self, words: &[At<String>]) -> Privilege {
+        let mut privileges = Privilege::empty();
+        for word in words {
+            match Privilege::from_word(word) {
+                Some(privilege) => privileges |= privilege,
+                None => self.no_privilege(word),
+            }
+        }
+        privileges
+    }
+
+    fn no_privilege(&mut self, word: &At<String>) {
+        let known = PRIVILEGE_WORDS.iter().map(|(_, word)| *word);
+        let problem = Problem::error(word.span(), format!("`{}` is not a privilege", **word));
+        self.problems.push(match most_similar(word, known.clone()) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help(format!("the privileges are {}", known.collect::<Vec<_>>().join(", "))),
+        });
+    }
+
+    fn functions(&mut self, texts: &[At<String>]) -> Vec<FunctionPattern> {
+        let mut functions = Vec::new();
+        for text in texts {
+            match text.parse::<FunctionPattern>() {
+                Ok(pattern) => functions.push(pattern),
+                Err(error) => self.error(text, error.to_string()),
+            }
+        }
+        functions
+    }
+
+    /// Keys that loosen or tighten masking say nothing in a role that masks nothing, and may be taken for protection.
+    fn there_is_something_to_guard(&mut self, role: &file::Role) {
+        let detects = role.detectors.as_ref().is_none_or(|detectors| !detectors.is_empty());
+        if detects || !role.columns.is_empty() || *role.vectors == file::VectorAccess::Withhold {
+            return;
+        }
+        let row_shaping = role.row_shaping.is_written().then(|| role.row_shaping.span());
+        let keys = [
+            ("row_shaping", row_shaping),
+            ("privileges", role.privileges.first().map(At::span)),
+            ("functions", role.functions.first().map(At::span)),
+        ];
+        for (key, span) in keys {
+            if let Some(span) = span {
+                let message = format!("`{key}` has no effect: role `{}` masks nothing", *role.name);
+                let problem = Problem::warning(span, message);
+                self.problems.push(problem.help("name what to protect in `columns`, or a detector"));
+            }
+        }
+    }
+
+    fn token_use(&mut self, written: &At<bool>, columns: &BTreeMap<ColumnPattern, Treatment>) -> TokenUse {
+        if !**written {
+            return TokenUse::OneWay;
+        }
+        if columns.values().all(|treatment| *treatment != Treatment::Token) {
+            let problem = Problem::warning(written.span(), "no column of the role has the treatment `token`");
+            self.problems.push(problem.help("only tokens of columns named in `columns` can come back"));
+        }
+        TokenUse::RoundTrip
+    }
+
     fn row_cap(&mut self, row_cap: Option<&At<u64>>) {
         if let Some(row_cap) = row_cap.filter(|row_cap| ***row_cap == 0) {
             self.error(row_cap, "a row cap of 0 would stop every query");
@@ -188,6 +263,21 @@ impl Check<'_> {
     /// Where roles name plugins.
     pub(super) fn plugin_uses(&self, roles: &[file::Role]) -> Vec<PluginUse> {
         roles.iter().flat_map(plugin_uses_of).collect()
+    }
+}
+
+fn row_shaping(word: file::RowShaping) -> RowShaping {
+    match word {
+        file::RowShaping::Refuse => RowShaping::Refuse,
+        file::RowShaping::Equality => RowShaping::Equality,
+        file::RowShaping::Allow => RowShaping::Allow,
+    }
+}
+
+fn vector_access(word: file::VectorAccess) -> VectorAccess {
+    match word {
+        file::VectorAccess::Withhold => VectorAccess::Withhold,
+        file::VectorAccess::Return => VectorAccess::Return,
     }
 }
 
