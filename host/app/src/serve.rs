@@ -53,7 +53,7 @@ async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
     let audit = Arc::new(AuditLog::open(config.audit.clone()).context("cannot open the audit log")?);
     let mut registry = Registry::default();
     let parts = ProxyParts { settings: config.proxy.clone(), generation, audit: Arc::clone(&audit), tokens };
-    let proxy = Proxy::bind(parts, &mut registry).await?;
+    let proxy = Box::pin(Proxy::bind(parts, &mut registry)).await?;
     let control = proxy.control();
     let state = Arc::new(State { audit, control: control.clone(), draining: AtomicBool::new(false) });
 

@@ -119,11 +119,13 @@ bitflags! {
         /// Copies of protected columns into places that are not protected, and changes to the definition of protected
         /// tables.
         const COPY_PROTECTED = 1 << 8;
+        /// Payloads of notifications, whoever sent them.
+        const NOTIFICATIONS = 1 << 9;
     }
 }
 
 /// Each privilege and its word in configuration and messages.
-pub const PRIVILEGE_WORDS: [(Privilege, &str); 9] = [
+pub const PRIVILEGE_WORDS: [(Privilege, &str); 10] = [
     (Privilege::PROCEDURES, "procedures"),
     (Privilege::VOLATILE_FUNCTIONS, "volatile-functions"),
     (Privilege::FOREIGN_DATA, "foreign-data"),
@@ -133,6 +135,7 @@ pub const PRIVILEGE_WORDS: [(Privilege, &str); 9] = [
     (Privilege::SET_ROLE, "set-role"),
     (Privilege::SETTINGS, "settings"),
     (Privilege::COPY_PROTECTED, "copy-protected"),
+    (Privilege::NOTIFICATIONS, "notifications"),
 ];
 
 impl Privilege {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use grille_core::audit::StatementRecord;
-use grille_core::{Action, Decision, PluginId, Role};
+use grille_core::{Action, Decision, Effect, PluginId, Role};
 use grille_wire::postgres::Statement;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 
-use crate::catalog::Rules;
-use crate::lineage::{Behind, PathDigest, Refusal, RoundTrip, Traced};
+use crate::catalog::{Rules, Snapshot};
+use crate::lineage::{Behind, PathDigest, Refusal, RoundTrip, Traced, calls_beyond_builtin};
 
 /// Most statements remembered in one generation.
 const STATEMENTS_CACHED_MAX: usize = 20_000;
@@ -58,6 +58,20 @@ impl Judged {
         !self.is_restricted || role.detectors.is_empty() && is_clean()
     }
 
+    /// Whether notifications that it sends may hold protected values: nobody looked into it, it calls what nobody looks
+    /// into, or it touches protected columns and does more than read or calls functions that do.
+    pub(crate) fn may_notify(&self, snapshot: Option<&Snapshot>) -> bool {
+        let calls_unknown = self.traced.as_ref().is_some_and(|traced| traced.calls_unknown_functions());
+        if !self.is_restricted || calls_unknown {
+            return true;
+        }
+        let sends = |action: &Action| {
+            !SENDS_NOTHING.contains(action.effects)
+                || snapshot.is_none_or(|snapshot| calls_beyond_builtin(action, snapshot))
+        };
+        self.touches_protected() && self.actions().any(sends)
+    }
+
     /// Whether what the server says about it may quote protected values.
     pub(crate) fn touches_protected(&self) -> bool {
         match &self.traced {
@@ -66,6 +80,10 @@ impl Judged {
         }
     }
 }
+
+/// What only reads, as far as notifications go.
+const SENDS_NOTHING: Effect =
+    Effect::READ.union(Effect::LOCK).union(Effect::TRANSACTION).union(Effect::SESSION);
 
 /// Whether constraints that were put off may fail in it, whatever it says itself.
 fn ends_something(action: &Action) -> bool {

@@ -141,6 +141,11 @@ fn arm_upstream(settings: Arc<UpstreamSettings>) -> Result<(UpstreamName, Arc<Up
 }
 
 impl ArmedRole {
+    /// Whether protected columns may come up: by its own rules, or by what its policies oblige to.
+    pub(crate) fn may_mask(&self) -> bool {
+        self.role.masks() || !self.policies.is_empty()
+    }
+
     fn new(role: Role, plugins: &HashMap<PluginId, Arc<Plugin>>) -> Result<Self, GenerationError> {
         let find = |id: &PluginId| {
             plugins.get(id).cloned().ok_or_else(|| GenerationError::NoSuchPlugin {

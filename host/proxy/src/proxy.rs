@@ -22,15 +22,18 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::cancel::random;
-use crate::generation::{Generation, RoleChoice};
+use crate::catalog::{Catalog, CatalogError};
+use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::{Arrived, Client, Offer, TurnedAway, receive, turn_away};
 use crate::identity::TokenExpiry;
+use crate::lineage::{PathSource, SearchPath};
 use crate::live::{KillError, KillOrder, LiveSession, Place};
 use crate::metrics::Metrics;
 use crate::session::{Parts, Session};
 use crate::settings::{ListenerSettings, ProxySettings};
 use crate::shared::Shared;
 use crate::tls::{TlsError, server_config};
+use crate::upstream::UpstreamConnection;
 
 /// The data plane, bound to its addresses.
 pub struct Proxy {
@@ -243,7 +246,8 @@ async fn connection(
     let deadline = shared.settings.authentication_timeout;
     let generation = shared.generation.load_full();
     let receiving = receive(tcp, address, &offer, generation.verifier());
-    let received = tokio::time::timeout(deadline, receiving).await;
+    // Boxed, as all that is over before the session begins: its room would be in the task as long as the session lasts.
+    let received = tokio::time::timeout(deadline, Box::pin(receiving)).await;
     let away = match received {
         // Whoever takes longer is not told: most have gone, some are there to hold a place.
         Err(_) => return shared.metrics.connection_refused(Fault::Client),
@@ -256,7 +260,7 @@ async fn connection(
             }
             return drop(stream);
         }
-        Ok(Ok(Arrived::Client(client))) => match open(&shared, *client).await {
+        Ok(Ok(Arrived::Client(client))) => match Box::pin(open(&shared, *client)).await {
             Ok(session) => return session.run().await,
             Err(away) => away,
         },
@@ -276,7 +280,18 @@ async fn connection(
 /// Gives an authenticated client its role and its upstream connection.
 async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, TurnedAway> {
     match prepare(shared, &client).await {
-        Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog, expiry, place }) => {
+        Ok(Prepared {
+            generation,
+            role,
+            upstream,
+            id,
+            greeting,
+            registration,
+            catalog,
+            expiry,
+            place,
+            path,
+        }) => {
             if client.stream.write_all(&greeting).await.is_err() || client.stream.flush().await.is_err() {
                 let message = ClientMessage::new(SqlState::ConnectionFailure, "the client went away");
                 return Err(TurnedAway { message, fault: Fault::Client, principal: Some(client.principal) });
@@ -293,6 +308,7 @@ async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, Turne
                 catalog,
                 expiry,
                 place,
+                path,
             }))
         }
         Err((message, fault)) => {
@@ -304,14 +320,15 @@ async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, Turne
 
 struct Prepared {
     generation: Arc<Generation>,
-    role: Arc<crate::generation::ArmedRole>,
-    upstream: crate::upstream::UpstreamConnection,
+    role: Arc<ArmedRole>,
+    upstream: UpstreamConnection,
     id: SessionId,
     greeting: BytesMut,
     registration: crate::cancel::Registration,
-    catalog: Arc<crate::catalog::Catalog>,
+    catalog: Arc<Catalog>,
     expiry: TokenExpiry,
     place: Place,
+    path: SearchPath,
 }
 
 async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (ClientMessage, Fault)> {
@@ -341,9 +358,13 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     let Some(upstream) = generation.upstreams.get(&client.upstream) else { return Err(unusable()) };
     let Some(catalog) = generation.catalog(&client.upstream) else { return Err(unusable()) };
     let Some(expiry) = generation.verifier.expiry(&client.principal) else { return Err(unusable()) };
-    let upstream = upstream.connect(&client.parameters).await.map_err(|failure| {
+    let mut upstream = upstream.connect(&client.parameters).await.map_err(|failure| {
         warn!(upstream = %client.upstream, error = %failure, "cannot connect to the upstream");
         (failure.client_message(&client.upstream), failure.fault())
+    })?;
+    let path = search_path(client, &role, &catalog, &mut upstream).await.map_err(|failure| {
+        warn!(upstream = %client.upstream, error = %failure, "a new connection does not tell its search path");
+        unusable()
     })?;
     let id = SessionId::from_random(random().map_err(|_| unusable())?);
     let protocol = client.startup.agreed_protocol();
@@ -367,5 +388,25 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
     put_backend_key(&mut greeting, &key);
     put_ready_for_query(&mut greeting);
     let place = shared.live.enter(id, opened);
-    Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog, expiry, place })
+    Ok(Prepared { generation, role, upstream, id, greeting, registration, catalog, expiry, place, path })
+}
+
+/// Where the session's names are looked up. Roles under which nothing depends on it do without.
+async fn search_path(
+    client: &Client,
+    role: &ArmedRole,
+    catalog: &Catalog,
+    upstream: &mut UpstreamConnection,
+) -> Result<SearchPath, CatalogError> {
+    let is_sent = client.parameters.iter().any(|(name, _)| name == "search_path");
+    let source = if is_sent { PathSource::Startup } else { PathSource::Server };
+    if !role.may_mask() {
+        return Ok(SearchPath::new(None, source, catalog.user()));
+    }
+    let setting = catalog.search_path(upstream).await?;
+    let path = SearchPath::new(Some(&setting), source, catalog.user());
+    if catalog.latest().is_some_and(|latest| path.is_news_to(&latest)) {
+        catalog.expire();
+    }
+    Ok(path)
 }

@@ -47,7 +47,7 @@ def one(t, _r):
 
 def leg_once(t, leg, out):
     if leg == "copy_out":
-        out["copy_out_MBps"] = psql(t, f"COPY (SELECT v FROM big LIMIT {ROWS}) TO STDOUT")
+        out["copy_out_MBps"] = psql(t, f"COPY (SELECT {COLUMN} FROM {TABLE} LIMIT {ROWS}) TO STDOUT")
     elif leg == "select_psql":          # FETCH_COUNT not set: libpq buffers, as most drivers do
         out["select_psql_MBps"] = psql(t, f"SELECT {COLUMN} FROM {TABLE} LIMIT {ROWS}")
     elif leg == "select_asyncpg":
@@ -55,9 +55,10 @@ def leg_once(t, leg, out):
     elif leg == "copy_in":
         with open(os.environ.get("BENCH_COPY_FILE", "bench-big.copy")) as f:
             out["copy_in_MBps"] = psql(t, "COPY sink FROM STDIN", f)
-        subprocess.run(["psql", "-Xqc", "TRUNCATE sink"], env=t.env(), check=True)
+        subprocess.run(["psql", "-Xqc", "TRUNCATE sink"], env=BASE.env(), check=True)
 
 
 if __name__ == "__main__":
     ts = b.targets()
+    BASE = ts[0]
     b.report(f"stream {ROWS} rows x 100 bytes", b.interleave(ts, b.rounds(), one), ts[0].name, unit="")

@@ -199,7 +199,7 @@ const SHOWN: &[&str] = &[
     "select ssn from users *",
     "select ssn from public.users where id = 1 for update",
     "select \"ssn\" from \"public\".\"users\"",
-    "select SSN from Users /* ' */ -- '",
+    "select SSN from Users /* ' */ -- '\n",
     "select u&\"\\0073sn\" from users",
     "select o.* from (users cross join free) as o",
     "select coalesce(a.ssn, b.txt) from users a full join free b using (id)",
@@ -679,7 +679,20 @@ const SEQUENCES: &[&[&str]] = &[
         "select pg_advisory_lock(11)",
         "select pg_advisory_unlock(length(ssn)) from users where id = 1",
     ],
-    &["select setseed(length(ssn) / 100.0) from users where id = 1", "select random()"],
+    &[
+        "select setseed(0.5)",
+        "select setseed(length(ssn) / 100.0) from users where id = 1",
+        "select random()",
+    ],
+    &["select ctid from notes"],
+    &["select id from notes where ctid < '(1,0)'"],
+    &["select id from notes tablesample system (40) repeatable (2)"],
+    &["analyze notes", "explain select id from notes"],
+    &["analyze notes", "explain (analyze, timing off, summary off) select id from notes"],
+    &["analyze notes", "explain update notes set id = id"],
+    &["analyze notes", "explain delete from notes"],
+    &["analyze notes", "explain select id from notes join free using (id)"],
+    &["update notes set id = id + 100 returning ctid"],
     &[
         "create sequence made",
         "select setval('made', length(ssn)) from users where id = 1",
@@ -960,19 +973,9 @@ const REBOUND: &[[&[&str]; 4]] = &[
 
 /// What follows from how long values are: pages, places, estimates.
 const SIZES: &[&[&str]] = &[
-    &["select ctid from notes"],
-    &["select id from notes where ctid < '(1,0)'"],
     &["select pg_relation_size('notes')"],
     &["select pg_table_size('notes'), pg_total_relation_size('notes')"],
-    &["select pg_column_size(n) from notes n"],
-    &["select id from notes tablesample system (40) repeatable (2)"],
-    &["analyze notes", "explain select id from notes"],
-    &["analyze notes", "explain (analyze, timing off, summary off) select id from notes"],
-    &["analyze notes", "explain update notes set id = id"],
-    &["analyze notes", "explain delete from notes"],
     &["analyze notes", "select relpages from pg_class where relname = 'notes'"],
-    &["analyze notes", "explain select id from notes join free using (id)"],
-    &["update notes set id = id + 100 returning ctid"],
 ];
 
 /// How a query is sent.
@@ -1103,7 +1106,7 @@ fn what_is_shown_is_masked_and_not_refused() -> anyhow::Result<()> {
         let asked = SHOWN.iter().zip(answers.left.steps.iter().skip(1));
         let refused: Vec<&str> =
             asked.filter(|(_, answer)| answer.iter().any(is_refusal)).map(|(sql, _)| *sql).collect();
-        assert!(refused.len() * 4 < SHOWN.len(), "{way} refused:\n{}", refused.join("\n"));
+        assert!(refused.len() * 100 < SHOWN.len() * 12, "{way} refused:\n{}", refused.join("\n"));
     }
     Ok(())
 }

@@ -338,6 +338,217 @@ fn what_a_transaction_defines_is_not_trusted() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A session that has run these, one by one.
+fn session_after(setup: &[&str]) -> anyhow::Result<Raw> {
+    let mut raw = session("strict")?;
+    for sql in setup {
+        let answer = ask(&mut raw, sql)?;
+        anyhow::ensure!(answer.iter().all(|message| message.tag != 'E'), "{sql}: {answer:?}");
+    }
+    Ok(raw)
+}
+
+#[test]
+fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
+    for create in ["CREATE TEMP TABLE made (a int, b text)", "CREATE TABLE scratch.made (a int, b text)"] {
+        let made = if create.contains("TEMP") { "made" } else { "scratch.made" };
+        let insert = format!("INSERT INTO {made} SELECT id, name FROM users");
+        let select = format!("SELECT a, upper(b), b FROM {made} WHERE a < 3 ORDER BY b DESC");
+        let expected = ["2|BOB|Bob", "1|ADA|Ada"];
+        let mut raw = session_after(&["BEGIN", create, &insert])?;
+        assert_eq!(cells(&ask(&mut raw, &select)?), expected);
+        raw.send(&[extended(&select), sync()].concat())?;
+        assert_eq!(cells(&guarded(&mut raw, &select)?), expected, "extended");
+        let returned = ask(&mut raw, &format!("UPDATE {made} SET b = 'x' WHERE a = 1 RETURNING *"))?;
+        assert_eq!(cells(&returned), ["1|x"]);
+        let joined =
+            format!("SELECT m.b, u.ssn, u.ssn || m.b FROM {made} m JOIN users u ON u.id = m.a WHERE a = 1");
+        assert_eq!(cells(&ask(&mut raw, &joined)?), ["x|[redacted]|[redacted]"]);
+        // Back again, it is another one.
+        for sql in ["SAVEPOINT s", "DROP TABLE made", create, "INSERT INTO made VALUES (7, 'y')"] {
+            ask(
+                &mut raw,
+                &sql.replace("TABLE made", &format!("TABLE {made}"))
+                    .replace("INTO made", &format!("INTO {made}")),
+            )?;
+        }
+        if create.contains("TEMP") {
+            assert_eq!(cells(&ask(&mut raw, "SELECT a, b || '' FROM made")?), ["7|y"]);
+        }
+        ask(&mut raw, "ROLLBACK")?;
+        // All in one message, in a segment, and over several.
+        let all = format!("BEGIN; {create}; {insert}; {select}; ROLLBACK");
+        assert_eq!(cells(&ask(&mut raw, &all)?), expected);
+        raw.send(
+            &[extended(create), extended(&insert), extended(&select), extended("ROLLBACK"), sync()].concat(),
+        )?;
+        let answer = guarded(&mut raw, &select)?;
+        assert_eq!(cells(&answer), expected, "{answer:?}");
+    }
+    // Committed, the catalogue has it.
+    let mut raw = session_after(&["CREATE TEMP TABLE kept AS SELECT id AS a, name || '' AS b FROM users"])?;
+    assert_eq!(cells(&ask(&mut raw, "SELECT b, b || '' FROM kept WHERE a = 1")?), ["Ada|Ada"]);
+    Ok(())
+}
+
+#[test]
+fn what_is_written_to_a_new_table_is_judged() -> anyhow::Result<()> {
+    let mut raw = session_after(&["BEGIN", "CREATE TEMP TABLE made (a int, b text)"])?;
+    let answer = ask(&mut raw, "INSERT INTO made SELECT id, ssn FROM users")?;
+    anyhow::ensure!(refusal(&answer).is_some_and(|told| told.contains("copied to")), "{answer:?}");
+    Ok(())
+}
+
+/// What a session of its own runs, one by one; then a name that once meant a new table means what is protected.
+const DECEITS: [&[&str]; 16] = [
+    // The statement that makes it fails, and what follows does not.
+    &["CREATE TEMP TABLE users (id int, ssn text, ssn text)", "SELECT upper(ssn) FROM users"],
+    &[
+        "BEGIN",
+        "SAVEPOINT s",
+        "CREATE TEMP TABLE users (id int, ssn text)",
+        "ROLLBACK TO s",
+        "SELECT upper(ssn) FROM users",
+    ],
+    &["BEGIN", "CREATE TEMP TABLE users (id int, ssn text)", "ROLLBACK", "SELECT upper(ssn) FROM users"],
+    &["BEGIN; CREATE TEMP TABLE users (id int, ssn text); ROLLBACK; SELECT upper(ssn) FROM users"],
+    &[
+        "BEGIN; SAVEPOINT s; CREATE TEMP TABLE users (id int, ssn text); ROLLBACK TO s; SELECT upper(ssn) FROM users",
+    ],
+    &[
+        "BEGIN",
+        "CREATE TEMP TABLE users (id int, ssn text) ON COMMIT DROP",
+        "COMMIT",
+        "SELECT upper(ssn) FROM users",
+    ],
+    &[
+        "BEGIN; CREATE TEMP TABLE users (id int, ssn text) ON COMMIT DROP; COMMIT; SELECT upper(ssn) FROM users",
+    ],
+    // It goes, or another takes its name.
+    &[
+        "BEGIN",
+        "CREATE TEMP TABLE users (id int, ssn text)",
+        "DROP TABLE users",
+        "SELECT upper(ssn) FROM users",
+    ],
+    &[
+        "BEGIN",
+        "CREATE TEMP TABLE users (id int, ssn text)",
+        "ALTER TABLE users RENAME TO x",
+        "SELECT upper(ssn) FROM users",
+    ],
+    &["BEGIN", "CREATE TEMP TABLE users (id int, ssn text)", "DISCARD TEMP", "SELECT upper(ssn) FROM users"],
+    &[
+        "BEGIN",
+        "CREATE VIEW v AS SELECT ssn AS b FROM users",
+        "CREATE TEMP TABLE made (b text)",
+        "ALTER TABLE made RENAME TO gone",
+        "ALTER VIEW v RENAME TO made",
+        "SELECT upper(b) FROM made",
+    ],
+    &[
+        "BEGIN",
+        "CREATE VIEW scratch.v AS SELECT ssn AS total FROM users",
+        "ALTER VIEW scratch.v RENAME TO purchases",
+        "SET LOCAL search_path = scratch, public",
+        "SELECT upper(total) FROM purchases",
+    ],
+    &[
+        "BEGIN",
+        "CREATE TEMP TABLE IF NOT EXISTS made (b text)",
+        "DROP TABLE made",
+        "CREATE TEMP VIEW made AS SELECT ssn AS b FROM users",
+        "CREATE TEMP TABLE IF NOT EXISTS made (b text)",
+        "SELECT upper(b) FROM made",
+    ],
+    // Temporary tables do not come first.
+    &[
+        "SET search_path = public, pg_temp",
+        "BEGIN",
+        "CREATE TEMP TABLE users (id int, ssn text)",
+        "SELECT upper(ssn) FROM users",
+    ],
+    &[
+        "BEGIN",
+        "CREATE TEMP TABLE users (id int, ssn text)",
+        "SET LOCAL search_path = public, pg_temp",
+        "SELECT upper(ssn) FROM users",
+    ],
+    // It is read as another's child.
+    &[
+        "BEGIN",
+        "CREATE TABLE made (ssn text)",
+        "ALTER TABLE users INHERIT made",
+        "SELECT upper(ssn) FROM made",
+    ],
+];
+
+#[test]
+fn a_new_table_is_no_way_round() -> anyhow::Result<()> {
+    for script in DECEITS {
+        let mut raw = session("strict")?;
+        for sql in script {
+            ask(&mut raw, sql)?;
+        }
+        ask(&mut raw, "ROLLBACK")?;
+        // The same without waiting for answers, each in a segment of its own, and then all in one.
+        for between in [sync(), Vec::new()] {
+            let mut raw = session("strict")?;
+            let sent: Vec<u8> = script
+                .iter()
+                .flat_map(|sql| sql.split("; "))
+                .flat_map(|sql| [extended(sql), between.clone()].concat())
+                .collect();
+            let answers =
+                if between.is_empty() { 1 } else { script.iter().flat_map(|sql| sql.split("; ")).count() };
+            raw.send(&[sent, if between.is_empty() { sync() } else { Vec::new() }].concat())?;
+            (0..answers).try_for_each(|_| guarded(&mut raw, script[0]).map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_session_that_could_not_commit_does_not_deceive() -> anyhow::Result<()> {
+    // The transaction that is known to be open is over when the table is not made.
+    let mut raw = session_after(&["BEGIN"])?;
+    let failing = "CREATE TEMP TABLE users (id int, ssn text, ssn text)";
+    raw.send(&[query("COMMIT"), query(failing), query("SELECT upper(ssn) FROM users")].concat())?;
+    (0..3).try_for_each(|_| guarded(&mut raw, failing).map(drop))
+}
+
+#[test]
+fn a_statement_that_was_prepared_before_keeps_to_its_table() -> anyhow::Result<()> {
+    let sql = "SELECT upper(ssn) FROM users ORDER BY id";
+    let mut raw = session("strict")?;
+    raw.send(&[parse("p", sql), sync()].concat())?;
+    guarded(&mut raw, "Parse")?;
+    ask(&mut raw, &format!("PREPARE q AS {sql}"))?;
+    ask(&mut raw, "BEGIN")?;
+    raw.send(&[bind("before", "p"), sync()].concat())?;
+    guarded(&mut raw, "Bind")?;
+    ask(&mut raw, &format!("DECLARE c CURSOR FOR {sql}"))?;
+    ask(&mut raw, "CREATE TEMP TABLE users (id int, ssn text)")?;
+    raw.send(&[bind("after", "p"), execute("after", 0), execute("before", 0), sync()].concat())?;
+    guarded(&mut raw, "Execute")?;
+    for sql in ["EXECUTE q", "FETCH ALL FROM c"] {
+        ask(&mut raw, sql)?;
+    }
+    ask(&mut raw, "ROLLBACK")?;
+    ask(
+        &mut raw,
+        &format!("BEGIN; PREPARE r AS {sql}; CREATE TEMP TABLE users (id int, ssn text); EXECUTE r"),
+    )?;
+    ask(&mut raw, "ROLLBACK")?;
+    ask(
+        &mut raw,
+        &format!(
+            "BEGIN; DECLARE d CURSOR FOR {sql}; CREATE TEMP TABLE users (id int, ssn text); FETCH ALL FROM d"
+        ),
+    )?;
+    Ok(())
+}
+
 #[test]
 fn statements_of_one_message_do_not_deceive_each_other() -> anyhow::Result<()> {
     for sql in [

@@ -27,14 +27,17 @@ const DEFINITION: &str = include_str!("lineage_review/world.sql");
 
 const SESSIONS: &str = include_str!("lineage_review/sessions.txt");
 
-/// What differs: `911-22-3344` is somebody's number in one twin and nobody's in the other, and so on for the rest.
+/// Those that still tell the twins apart.
+const OPEN: &str = include_str!("lineage_review/open.txt");
+
+/// What differs: `911-22-3344` is somebody's number in one twin and nobody's in the other, and so on.
 const ROWS: [&str; 2] = [include_str!("lineage_review/left.sql"), include_str!("lineage_review/right.sql")];
 
 /// One line of a session.
 ///
 /// The first letter is the connection, `a` or `b`; then `>` sends a Query, `&` the same without waiting for the answer, `.`
 /// waits for it, `#` sends the statement by the extended protocol, `@name ` opens a portal of that name, `$oid value ` binds
-/// one parameter of that type, `!` says goodbye, `+` adds to a pipeline that `#` ends.
+/// one parameter of that type, `!` says goodbye, `~` sends a Query and says goodbye at once, `+` adds to a pipeline that `#` ends.
 #[derive(Clone, Debug)]
 struct Step {
     connection: char,
@@ -46,6 +49,14 @@ struct Step {
 struct Script {
     name: String,
     steps: Vec<Step>,
+}
+
+impl Script {
+    /// Whether it leaves everything as it was. Goes by the first words of its statements.
+    fn only_reads(&self) -> bool {
+        const READING: [&str; 4] = ["SELECT", "EXPLAIN", "SET", "WITH"];
+        self.steps.iter().all(|step| READING.iter().any(|word| step.rest.starts_with(word)))
+    }
 }
 
 fn scripts(text: &str) -> anyhow::Result<Vec<Script>> {
@@ -68,6 +79,8 @@ struct Stage {
     grille: Grille,
     token: String,
     newest_oid: u32,
+    /// The twins are as they were made.
+    is_new: bool,
     _provider: IdentityProvider,
 }
 
@@ -82,15 +95,7 @@ impl Stage {
         })?;
         let password = random::hex::<16>()?;
         postgres.sql_admin("postgres", &format!("CREATE ROLE {OWNER} LOGIN PASSWORD '{password}'"))?;
-        let mut newest_oid = 0;
-        for (twin, rows) in TWINS.iter().zip(ROWS) {
-            let base = format!("{twin}_base");
-            postgres.sql_admin("postgres", &format!("CREATE DATABASE {base} OWNER {OWNER}"))?;
-            let owner = postgres.endpoint(&base, OWNER, &password);
-            owner.psql_strict(&format!("{DEFINITION}\n{rows}"))?.ok()?;
-            let newest = "SELECT greatest((SELECT max(oid::int8) FROM pg_class), (SELECT max(oid::int8) FROM pg_type))";
-            newest_oid = newest_oid.max(owner.psql_strict(newest)?.ok()?.trim().parse()?);
-        }
+        let newest_oid = create(&postgres, &password)?;
         let provider = IdentityProvider::start(vec![IdentityClient::new(CLIENT, &[])])?;
         let upstreams: Vec<(&str, Endpoint)> =
             TWINS.iter().map(|twin| (*twin, postgres.endpoint(twin, OWNER, &password))).collect();
@@ -100,21 +105,28 @@ impl Stage {
         let grille = Grille::start(&options)?;
         let claims = provider.claims(CLIENT, &json!({ "groups": [CLIENT] }))?;
         let token = provider.mint(&claims, &json!({}), Signature::Rs256)?;
-        Ok(Self { postgres, grille, token, newest_oid, _provider: provider })
+        Ok(Self { postgres, grille, token, newest_oid, is_new: false, _provider: provider })
     }
 
-    /// Plays a script on both twins.
-    fn play(&self, script: &Script) -> anyhow::Result<[Vec<String>; 2]> {
-        let [left, right] = TWINS.map(|twin| self.play_on(twin, script).with_context(|| script.name.clone()));
+    /// Plays a script on both twins; what each answers, step by step.
+    fn play(&mut self, script: &Script) -> anyhow::Result<[Vec<String>; 2]> {
+        if !self.is_new {
+            TWINS.iter().try_for_each(|twin| self.make(twin))?;
+        }
+        self.is_new = script.only_reads();
+        let [left, right] = TWINS.map(|twin| self.play_on(twin, script));
         Ok([left?, right?])
     }
 
-    fn play_on(&self, twin: &str, script: &Script) -> anyhow::Result<Vec<String>> {
+    fn make(&self, twin: &str) -> anyhow::Result<()> {
         let remake = [
             format!("DROP DATABASE IF EXISTS {twin} WITH (FORCE)"),
             format!("CREATE DATABASE {twin} TEMPLATE {twin}_base OWNER {OWNER}"),
         ];
-        remake.iter().try_for_each(|sql| self.postgres.sql_admin("postgres", sql).map(drop))?;
+        remake.iter().try_for_each(|sql| self.postgres.sql_admin("postgres", sql).map(drop))
+    }
+
+    fn play_on(&self, twin: &str, script: &Script) -> anyhow::Result<Vec<String>> {
         let mut connections: BTreeMap<char, Raw> = BTreeMap::new();
         for name in ['a', 'b'] {
             let mut raw = Raw::connect(self.grille.plaintext_port())?;
@@ -156,6 +168,23 @@ impl Stage {
         }
         message
     }
+}
+
+/// Makes what the twins are copied from, each a copy of one database, so that OIDs are the same; the newest of those.
+fn create(postgres: &PostgresServer, password: &str) -> anyhow::Result<u32> {
+    let define = |name: &str, template: &str, sql: &str| {
+        postgres
+            .sql_admin("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}"))?;
+        postgres.endpoint(name, OWNER, password).psql_strict(sql)?.ok()
+    };
+    define("review_base", "template0", DEFINITION)?;
+    let newest =
+        "SELECT greatest((SELECT max(oid::int8) FROM pg_class), (SELECT max(oid::int8) FROM pg_type))";
+    let newest = postgres.sql_admin("review_base", newest)?.trim().parse()?;
+    for (twin, rows) in TWINS.iter().zip(ROWS) {
+        define(&format!("{twin}_base"), "review_base", rows)?;
+    }
+    Ok(newest)
 }
 
 fn blank_oids(body: &mut [u8], newest: u32) {
@@ -213,6 +242,10 @@ fn play_step(raw: &mut Raw, step: &Step, pipeline: &mut Vec<u8>) -> anyhow::Resu
             let (value, sql) = rest.split_once(' ').context("a value")?;
             raw.send(&with_parameter(oid.parse()?, value, sql))?;
         }
+        '~' => {
+            raw.send(&[query(rest), message('X', &[])].concat())?;
+            return Ok(Vec::new());
+        }
         '!' => {
             raw.send(&message('X', &[]))?;
             return Ok(Vec::new());
@@ -247,35 +280,43 @@ fn shown(message: &Message) -> String {
     format!("{}{:?}", message.tag, body.replace('\0', "·"))
 }
 
-#[test]
-fn twins_cannot_be_told_apart() -> anyhow::Result<()> {
-    let stage = Stage::start()?;
-    let file = std::env::var("GRILLE_SCRIPTS").ok();
-    let text = file.as_ref().map_or(Ok(SESSIONS.to_owned()), std::fs::read_to_string)?;
-    let mut report = String::new();
-    let mut leaks = 0;
-    for script in scripts(&text)? {
-        let [left, right] = match stage.play(&script) {
-            Ok(both) => both,
-            Err(error) => {
-                writeln!(report, "== {} FAILED {error:#}", script.name)?;
-                leaks += 1;
-                continue;
-            }
-        };
+/// Plays the scripts; the names of those that tell the twins apart, and what there is to see of them. With `everything`, what
+/// all of them answered.
+fn tell_apart(text: &str, everything: bool) -> anyhow::Result<(Vec<String>, String)> {
+    let mut stage = Stage::start()?;
+    let (mut found, mut report) = (Vec::new(), String::new());
+    for script in scripts(text)? {
+        let [left, right] = stage.play(&script).with_context(|| script.name.clone())?;
         let differing: Vec<_> = left.iter().zip(&right).filter(|(left, right)| left != right).collect();
+        writeln!(report, "== {}: {}", script.name, if differing.is_empty() { "same" } else { "TOLD APART" })?;
+        for (left, right) in &differing {
+            writeln!(report, "  left:  {left}\n  right: {right}")?;
+        }
+        if everything && differing.is_empty() {
+            left.iter().try_for_each(|line| writeln!(report, "  {line}"))?;
+        }
         if !differing.is_empty() {
-            leaks += 1;
-            writeln!(report, "== {} LEAKS", script.name)?;
-            for (left, right) in differing {
-                writeln!(report, "  left:  {left}\n  right: {right}")?;
-            }
-        } else if file.is_some() {
-            writeln!(report, "== {} same", script.name)?;
-            left.iter().try_for_each(|line| writeln!(report, "  {line:.900}"))?;
+            found.push(script.name);
         }
     }
+    Ok((found, report))
+}
+
+#[test]
+fn twins_cannot_be_told_apart() -> anyhow::Result<()> {
+    let file = std::env::var("GRILLE_SCRIPTS").ok();
+    let text = file.as_ref().map_or(Ok(SESSIONS.to_owned()), std::fs::read_to_string)?;
+    let (found, report) = tell_apart(&text, file.is_some())?;
     eprintln!("{report}");
-    anyhow::ensure!(leaks == 0, "{leaks} sessions tell the twins apart");
+    assert_eq!(found, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+#[ignore = "known ways round; to see what is left of them"]
+fn what_is_open() -> anyhow::Result<()> {
+    let (found, report) = tell_apart(OPEN, false)?;
+    let all: Vec<String> = scripts(OPEN)?.into_iter().map(|script| script.name).collect();
+    assert_eq!(found, all, "closed, and to be moved to the others: {report}");
     Ok(())
 }

@@ -56,11 +56,18 @@ const DRIVERS: [Need; 3] = [
 ];
 
 /// For comparing with other proxies.
-const BENCH: [Need; 1] = [Need {
-    package: "pgbouncer",
-    purpose: "the proxy to compare with",
-    present: || is_installed("pgbouncer"),
-}];
+const BENCH: [Need; 2] = [
+    Need {
+        package: "pgbouncer",
+        purpose: "the proxy to compare with",
+        present: || is_installed("pgbouncer"),
+    },
+    Need {
+        package: "haproxy",
+        purpose: "another proxy to compare with",
+        present: || is_installed("haproxy"),
+    },
+];
 
 /// For compiling Rust to WebAssembly where the active toolchain has no standard library for it.
 const WASM: [Need; 2] = [

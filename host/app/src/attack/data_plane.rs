@@ -68,7 +68,7 @@ impl DataPlane {
             ..config.proxy.clone()
         };
         let parts = ProxyParts { settings, generation, audit, tokens: tokenizer(config)? };
-        let proxy = Proxy::bind(parts, &mut Registry::default()).await?;
+        let proxy = Box::pin(Proxy::bind(parts, &mut Registry::default())).await?;
         let address = proxy.addresses().first().copied().context("the listener has no address")?;
         let stop = CancellationToken::new();
         let serving = tokio::spawn(proxy.run(stop.clone()));

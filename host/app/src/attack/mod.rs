@@ -132,7 +132,7 @@ impl Order {
         scratch.create(admin, self.server.database(), &secrets.password).await?;
         let direct = self.server.as_user(scratch.login(), Some(secrets.source.clone()));
         let upstreams = Upstreams { scratch, server: &self.server, password: &secrets.source };
-        let data_plane = DataPlane::start(&self.loaded, &self.role, &upstreams, folder).await?;
+        let data_plane = Box::pin(DataPlane::start(&self.loaded, &self.role, &upstreams, folder)).await?;
         let gateway = Gateway { address: data_plane.address(), token: data_plane.token(&self.role)? };
         let campaign =
             Campaign { scratch, role: &self.role, stance: self.stance, only: self.only.as_deref() };

@@ -291,12 +291,14 @@ pub(crate) struct Role {
     /// views that show the statements of others. `set-role`: SET ROLE and SET SESSION AUTHORIZATION, by which the upstream
     /// takes the client for somebody else. `settings`: run-time parameters off the list of harmless ones. `copy-protected`:
     /// copies of protected columns into tables or views that do not protect them, and changes to the definition of
-    /// protected tables; that gives every value to whoever can read the copy.
+    /// protected tables; that gives every value to whoever can read the copy. `notifications`: payloads of NOTIFY, whoever
+    /// sent them; without it those of others are withheld.
     #[serde(default)]
     pub(crate) privileges: Vec<At<String>>,
     /// Functions of the database that you vouch for: `schema.function`, where either may be `*`, not both. They run without
-    /// `volatile-functions`, and what they return is taken to tell no more than their arguments do; one that reads a
-    /// protected table by itself gives away what it reads.
+    /// `volatile-functions`, also where triggers and defaults call them, and what they return is taken to tell no more than
+    /// their arguments do; one that reads a protected table by itself gives away what it reads, and a trigger's that copies
+    /// protected values into other tables uncovers them.
     #[serde(default)]
     pub(crate) functions: Vec<At<String>>,
     /// Whether columns of pgvector's types (`vector`, `halfvec`, `sparsevec`) come back. `withhold`: they are protected

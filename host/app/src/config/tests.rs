@@ -486,7 +486,7 @@ fn what_passes_the_mask_is_asked_for_in_words_that_are_known() {
             error: grille.toml:26:15: `statistic` is not a privilege
               help: did you mean `statistics`?
             error: grille.toml:26:28: `everything` is not a privilege
-              help: the privileges are procedures, volatile-functions, foreign-data, large-objects, server-files, statistics, set-role, settings, copy-protected
+              help: the privileges are procedures, volatile-functions, foreign-data, large-objects, server-files, statistics, set-role, settings, copy-protected, notifications
             error: grille.toml:27:14: `mask` does not name a function: write schema.function; either may be *, not both
             error: grille.toml:27:22: `*.*` does not name a function: write schema.function; either may be *, not both"#]],
     );

@@ -23,7 +23,7 @@ use tokio::task::block_in_place;
 use tracing::warn;
 
 use crate::metrics::Metrics;
-use crate::upstream::{ConnectError, Upstream};
+use crate::upstream::{ConnectError, Upstream, UpstreamConnection};
 pub(crate) use snapshot::{Origin, Protected, Rule, Rules, Snapshot};
 
 /// How old a snapshot may become before it is read again.
@@ -199,31 +199,55 @@ impl Catalog {
     /// The RowDescriptions and DataRows of the answer.
     async fn read(&self) -> Result<BytesMut, CatalogError> {
         let mut connection = self.upstream.connect(&[]).await?;
-        let mut query = BytesMut::new();
-        put_query(&mut query, query::QUERY);
-        connection.stream.write_all(&query).await?;
-        connection.stream.flush().await?;
-        let mut buffer = connection.leftover;
-        let mut answer = BytesMut::new();
-        loop {
-            let message = next_message(&mut connection.stream, &mut buffer).await?;
-            match message[0] {
-                b'T' | b'D' => answer.extend_from_slice(&message),
-                b'E' => return Err(CatalogError::Refused { state: state(&message) }),
-                b'Z' => return Ok(answer),
-                b'C' | b'N' | b'S' => {}
-                tag => return Err(Violation::Unexpected { tag }.into()),
-            }
-            if answer.len() > ANSWER_BYTES_MAX {
-                let (total, limit) = (answer.len(), ANSWER_BYTES_MAX);
-                return Err(Violation::TooLong { tag: b'D', total, limit }.into());
-            }
+        ask(&mut connection, query::QUERY).await
+    }
+
+    /// The `search_path` of a connection on which nothing has run yet, as the server writes it: PostgreSQL 18 has reported it,
+    /// others are asked.
+    ///
+    /// # Errors
+    /// When the server does not tell; the connection is of no use any more.
+    pub(crate) async fn search_path(
+        &self,
+        connection: &mut UpstreamConnection,
+    ) -> Result<String, CatalogError> {
+        if let Some((_, path)) = connection.parameters.iter().rev().find(|(name, _)| name == "search_path") {
+            return Ok(path.clone());
         }
+        let asked = tokio::time::timeout(
+            self.upstream.settings().connect_timeout,
+            ask(connection, "SHOW search_path"),
+        );
+        let answer = asked.await.unwrap_or(Err(CatalogError::TimedOut))?;
+        query::single_text(&answer).map_err(CatalogError::from)
     }
 
     /// Whom Grille logs in as there: what `"$user"` stands for in a search path.
     pub(crate) fn user(&self) -> &str {
         &self.upstream.settings().user
+    }
+}
+
+/// The RowDescriptions and DataRows of the answer to a Query.
+async fn ask(connection: &mut UpstreamConnection, sql: &str) -> Result<BytesMut, CatalogError> {
+    let mut query = BytesMut::new();
+    put_query(&mut query, sql);
+    connection.stream.write_all(&query).await?;
+    connection.stream.flush().await?;
+    let mut answer = BytesMut::new();
+    loop {
+        let message = next_message(&mut connection.stream, &mut connection.leftover).await?;
+        match message[0] {
+            b'T' | b'D' => answer.extend_from_slice(&message),
+            b'E' => return Err(CatalogError::Refused { state: state(&message) }),
+            b'Z' => return Ok(answer),
+            b'C' | b'N' | b'S' => {}
+            tag => return Err(Violation::Unexpected { tag }.into()),
+        }
+        if answer.len() > ANSWER_BYTES_MAX {
+            let (total, limit) = (answer.len(), ANSWER_BYTES_MAX);
+            return Err(Violation::TooLong { tag: b'D', total, limit }.into());
+        }
     }
 }
 

@@ -1,17 +1,21 @@
 //! What the server is asked about its database, and how the answer becomes a [`Schema`]. PostgreSQL 12 to 18.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use grille_core::Effect;
 use grille_wire::postgres::{Violation, messages, walk_row};
 use grille_wire::sql::schema::{
-    Builtin, ColumnId, Compared, Function, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
-    Volatility,
+    Act, Builtin, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion, Relation,
+    RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
 };
 
 /// One message, one moment: every SELECT sees the same state. With `pg_catalog` alone on the search path, definitions name
 /// everything else in full. Rows are ordered so that equal contents make equal answers.
 pub(super) const QUERY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p (s, n) ORDER BY n;
+SELECT s, pg_catalog.current_setting('search_path') FROM (SELECT s, n FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p (s, n)
+  UNION ALL SELECT 'pg_temp', 32767
+   WHERE pg_catalog.strpos(pg_catalog.lower(pg_catalog.current_setting('search_path')), 'pg_temp') OPERATOR(pg_catalog.>) 0
+) AS p ORDER BY n;
 SET LOCAL search_path = pg_catalog;
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL statement_timeout = '30s';
@@ -58,6 +62,38 @@ SELECT t.oid, t.typarray FROM pg_type t
   JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
  WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec', 'sparsevec') ORDER BY t.oid;
 SELECT t.oid, t.typbasetype, t.typtypmod FROM pg_type t WHERE t.typtype = 'd' ORDER BY t.oid;
+SELECT t.tgrelid, 't', t.tgname, 0, n.nspname, p.proname,
+       concat(CASE WHEN t.tgtype & 4 <> 0 THEN 'i' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'u' END,
+              CASE WHEN t.tgtype & 40 <> 0 THEN 'd' END)
+  FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname <> 'pg_catalog'
+ UNION ALL
+SELECT 0, 't', e.evtname, 0, n.nspname, p.proname, 'e'
+  FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+ UNION ALL
+SELECT r.ev_class, 'r', r.rulename, 0, '', '', CASE r.ev_type WHEN '2' THEN 'u' WHEN '3' THEN 'i' ELSE 'd' END
+  FROM pg_rewrite r WHERE r.ev_type <> '1' AND r.ev_class >= 16384
+ UNION ALL
+SELECT d.adrelid, 'd', '', d.adnum, n.nspname, p.proname, 'iu'
+  FROM pg_attrdef d JOIN pg_depend e ON e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid
+  LEFT JOIN pg_operator o ON e.refclassid = 'pg_operator'::regclass AND o.oid = e.refobjid
+  JOIN pg_proc p ON p.oid = CASE WHEN e.refclassid = 'pg_proc'::regclass THEN e.refobjid ELSE o.oprcode END
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname <> 'pg_catalog' ORDER BY 1, 2, 3, 4, 5, 6, 7;
+SELECT k.confrelid, 'r', k.conrelid FROM pg_constraint k
+ WHERE k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+ UNION
+SELECT r.ev_class, 'u', d.refobjid FROM pg_rewrite r
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+ WHERE r.ev_type = '1' AND r.ev_class >= 16384 AND d.refclassid = 'pg_class'::regclass
+   AND d.refobjid NOT IN (0, r.ev_class) ORDER BY 1, 2, 3;
+SELECT t.oid FROM pg_type t WHERE t.typtype = 'e'
+ UNION ALL
+SELECT t.oid FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+ WHERE c.relkind = 'c' AND t.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_attribute a
+ WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid NOT IN (16, 17, 19, 20, 21, 23, 25, 650,
+       700, 701, 869, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1700, 2950, 3802)) ORDER BY 1;
+SELECT n.nspname FROM pg_namespace n WHERE NOT has_schema_privilege(n.oid, 'USAGE') ORDER BY 1;
 COMMIT";
 
 /// The results of [`QUERY`], in its order.
@@ -74,9 +110,13 @@ enum Part {
     Operators,
     VectorTypes,
     Domains,
+    Firings,
+    Followers,
+    PlainTypes,
+    ClosedSchemas,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 15] = [
     Part::SearchPath,
     Part::Relations,
     Part::Columns,
@@ -88,7 +128,14 @@ const PARTS: [Part; 11] = [
     Part::Operators,
     Part::VectorTypes,
     Part::Domains,
+    Part::Firings,
+    Part::Followers,
+    Part::PlainTypes,
+    Part::ClosedSchemas,
 ];
+
+/// `text`, `bpchar` and `varchar`, by the OIDs in `pg_type.dat` of the server's source.
+const TEXT_TYPES: [u32; 3] = [25, 1042, 1043];
 
 /// Deepest chain of domains over domains that is followed.
 const DOMAINS_DEPTH_MAX: usize = 32;
@@ -99,6 +146,10 @@ pub(super) struct Content {
     pub(super) schema: Schema,
     /// For each domain, the type that is sent for it, and that type's modifier.
     pub(super) base_types: HashMap<u32, (u32, i32)>,
+    /// `search_path` of a fresh connection, as the server writes it.
+    pub(super) search_path_setting: Box<str>,
+    /// Schemas that Grille's user may not use: a search path passes over them.
+    pub(super) closed_schemas: HashSet<Box<str>>,
 }
 
 /// Reads an answer: its RowDescriptions and DataRows, in order.
@@ -123,6 +174,16 @@ pub(super) fn decode(answer: &[u8]) -> Result<Content, Violation> {
     Ok(reading.finish())
 }
 
+/// The one cell of an answer with one row of one column.
+///
+/// # Errors
+/// When it is not that.
+pub(super) fn single_text(answer: &[u8]) -> Result<String, Violation> {
+    let row = messages(answer).find(|message| message[0] == b'D').ok_or(MALFORMED)?;
+    let [cell] = cells(row)?;
+    cell.text()
+}
+
 const MALFORMED: Violation = Violation::Malformed { tag: b'D' };
 
 #[derive(Default)]
@@ -130,14 +191,17 @@ struct Reading {
     parts: SchemaParts,
     relations: BTreeMap<u32, Relation>,
     domains: HashMap<u32, (u32, i32)>,
+    search_path_setting: Box<str>,
+    closed_schemas: HashSet<Box<str>>,
 }
 
 impl Reading {
     fn row(&mut self, part: Part, message: &[u8]) -> Result<(), Violation> {
         match part {
             Part::SearchPath => {
-                let [schema] = cells(message)?;
+                let [schema, setting] = cells(message)?;
                 self.parts.search_path.push(schema.text()?.into());
+                self.search_path_setting = setting.text()?.into();
             }
             Part::Relations => self.relation(cells(message)?)?,
             Part::Columns => self.column(cells(message)?)?,
@@ -163,6 +227,17 @@ impl Reading {
                 let [vector, array] = cells(message)?;
                 let types: [u32; 2] = [vector.number()?, array.number()?];
                 self.parts.vector_types.extend(types);
+                self.parts.vector_array_types.insert(types[1]);
+            }
+            Part::ClosedSchemas => {
+                let [schema] = cells(message)?;
+                self.closed_schemas.insert(schema.text()?.into());
+            }
+            Part::Firings => self.firing(cells(message)?)?,
+            Part::Followers => self.follower(cells(message)?)?,
+            Part::PlainTypes => {
+                let [plain] = cells(message)?;
+                self.parts.plain_types.insert(plain.number()?);
             }
             Part::Domains => {
                 let [domain, base, typmod] = cells(message)?;
@@ -174,7 +249,8 @@ impl Reading {
 
     fn relation(&mut self, [oid, schema, name, kind, definition]: [Cell<'_>; 5]) -> Result<(), Violation> {
         let kind = match kind.text()?.as_str() {
-            "v" | "m" => RelationKind::View,
+            "v" => RelationKind::View,
+            "m" => RelationKind::Materialized,
             "f" => RelationKind::Foreign,
             _ => RelationKind::Table,
         };
@@ -225,7 +301,7 @@ impl Reading {
             }
         }
         let with = ids(oid, &columns);
-        self.compare(oid, columns, with);
+        self.compare(oid, Compared { written: columns, with, occasion: Occasion::Writing });
         Ok(())
     }
 
@@ -244,21 +320,21 @@ impl Reading {
             let other: u32 = referred.number()?;
             let other_columns: BTreeSet<i16> = referred_key.numbers()?.collect();
             let (here, there) = (ids(oid, &columns), ids(other, &other_columns));
-            self.compare(oid, columns, there);
-            self.compare(other, other_columns, here);
+            self.compare(oid, Compared { written: columns, with: there, occasion: Occasion::Writing });
+            let occasion = Occasion::WritingOrRemoval;
+            self.compare(other, Compared { written: other_columns, with: here, occasion });
         } else if columns.len() > 1 {
             let with = ids(oid, &columns);
-            self.compare(oid, columns, with);
+            self.compare(oid, Compared { written: columns, with, occasion: Occasion::Writing });
         }
         Ok(())
     }
 
-    fn compare(&mut self, relation: u32, written: BTreeSet<i16>, with: BTreeSet<ColumnId>) {
-        if let Some(relation) = self.relations.get_mut(&relation) {
-            let compared = Compared { written, with };
-            if !relation.compared.contains(&compared) {
-                relation.compared.push(compared);
-            }
+    fn compare(&mut self, relation: u32, compared: Compared) {
+        if let Some(relation) = self.relations.get_mut(&relation)
+            && !relation.compared.contains(&compared)
+        {
+            relation.compared.push(compared);
         }
     }
 
@@ -297,12 +373,55 @@ impl Reading {
         Ok(())
     }
 
+    /// What happens by itself: `kind` tells a trigger, a rule and a default apart.
+    fn firing(
+        &mut self,
+        [relation, kind, name, column, schema, function, on]: [Cell<'_>; 7],
+    ) -> Result<(), Violation> {
+        let calls = FunctionName { schema: schema.text()?.into(), name: function.text()?.into() };
+        let act = match kind.text()?.as_str() {
+            "t" => Act::Trigger { name: name.text()?.into(), calls },
+            "r" => Act::Rule { name: name.text()?.into() },
+            "d" => Act::Default { column: column.number()?, calls },
+            _ => return Err(MALFORMED),
+        };
+        let mut effects = Effect::empty();
+        for letter in on.text()?.chars() {
+            effects |= match letter {
+                'i' => Effect::INSERT,
+                'u' => Effect::UPDATE,
+                'd' => Effect::DELETE,
+                'e' => Effect::DEFINE,
+                _ => return Err(MALFORMED),
+            };
+        }
+        self.parts.firings.push(Firing { relation: relation.number()?, on: effects, act });
+        Ok(())
+    }
+
+    fn follower(&mut self, [relation, kind, other]: [Cell<'_>; 3]) -> Result<(), Violation> {
+        let other = other.number()?;
+        let follower = match kind.text()?.as_str() {
+            "r" => Follower::Refers(other),
+            "u" => Follower::Underlies(other),
+            _ => return Err(MALFORMED),
+        };
+        self.parts.followers.push((relation.number()?, follower));
+        Ok(())
+    }
+
     fn finish(mut self) -> Content {
         self.parts.vector_types.remove(&0);
         self.parts.relations = self.relations.into_values().collect();
-        let base_types =
-            self.domains.keys().filter_map(|domain| Some((*domain, base_type(&self.domains, *domain)?)));
-        Content { base_types: base_types.collect(), schema: self.parts.into() }
+        let domains = &self.domains;
+        let base_types: HashMap<u32, (u32, i32)> =
+            domains.keys().filter_map(|domain| Some((*domain, base_type(domains, *domain)?))).collect();
+        let over_text = base_types.iter().filter(|(_, (base, _))| TEXT_TYPES.contains(base));
+        self.parts.domains_over_text = over_text.map(|(domain, _)| *domain).collect();
+        self.parts.plain_types.extend(&self.parts.domains_over_text);
+        let search_path_setting = self.search_path_setting;
+        let closed_schemas = self.closed_schemas;
+        Content { base_types, search_path_setting, closed_schemas, schema: self.parts.into() }
     }
 }
 

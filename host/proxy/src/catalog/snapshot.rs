@@ -38,6 +38,10 @@ pub(crate) struct Snapshot {
     schema: Schema,
     /// For each domain the type that is sent for it, with its modifier.
     base_types: HashMap<u32, (u32, i32)>,
+    /// `search_path` of a fresh connection, as the server writes it.
+    search_path_setting: Box<str>,
+    /// Schemas that Grille's user may not use.
+    closed_schemas: HashSet<Box<str>>,
     /// Names that columns had in earlier snapshots: a rename does not uncover a column.
     former: HashMap<ColumnId, Vec<ColumnName>>,
     protected: Mutex<Vec<Arc<Protected>>>,
@@ -69,6 +73,16 @@ impl Rules {
     pub(crate) fn is_empty(&self) -> bool {
         let keeps = |treatment: &Treatment| *treatment == Treatment::Keep;
         self.vectors == VectorAccess::Return && self.columns.values().all(keeps)
+    }
+
+    /// Whether they may protect the column of a table that is not committed yet; no schema where it is not known.
+    pub(crate) fn may_name(&self, schema: Option<&str>, table: &str, column: &str) -> bool {
+        let protecting = self.columns.iter().filter(|(_, treatment)| **treatment != Treatment::Keep);
+        let mut patterns = protecting.map(|(pattern, _)| pattern);
+        patterns.any(|pattern| match schema {
+            Some(schema) => pattern.covers(schema, table, column),
+            None => pattern.may_cover_table(table) && pattern.column() == column,
+        })
     }
 
     fn vouch_for(&self, schema: &str, function: &str) -> bool {
@@ -134,6 +148,10 @@ pub(crate) enum Origin {
     Unknown,
 }
 
+/// The number of `ctid` (`SelfItemPointerAttributeNumber`, src/include/access/sysattr.h): where a row lies follows from the
+/// values before it, so it is lineage's to say whether it may be seen.
+const CTID: i16 = -1;
+
 impl Snapshot {
     /// The snapshot after `previous`.
     pub(super) fn after(previous: Option<&Self>, content: Content) -> Self {
@@ -142,6 +160,8 @@ impl Snapshot {
             former: HashMap::new(),
             schema: content.schema,
             base_types: content.base_types,
+            search_path_setting: content.search_path_setting,
+            closed_schemas: content.closed_schemas,
             protected: Mutex::default(),
         };
         if let Some(previous) = previous {
@@ -159,6 +179,16 @@ impl Snapshot {
         &self.schema
     }
 
+    /// `search_path` of a fresh connection, as the server writes it.
+    pub(crate) fn search_path_setting(&self) -> &str {
+        &self.search_path_setting
+    }
+
+    /// Whether a search path passes over the schema, since Grille's user may not use it.
+    pub(crate) fn is_closed(&self, schema: &str) -> bool {
+        self.closed_schemas.contains(schema)
+    }
+
     /// The type, or for a domain the type under it, with its modifier.
     pub(crate) fn base_type(&self, type_oid: u32, typmod: i32) -> (u32, i32) {
         self.base_types.get(&type_oid).copied().unwrap_or((type_oid, typmod))
@@ -172,11 +202,12 @@ impl Snapshot {
         let id = ColumnId { relation, number };
         let Some(known) = self.schema.relation(relation) else { return Origin::Unknown };
         match known.kind {
-            // Those of every table (ctid, xmin) tell nothing of a value.
+            RelationKind::Table | RelationKind::Foreign if number == CTID => Origin::Computed,
+            // Those of every table (tableoid, xmin) tell nothing of a value.
             RelationKind::Table | RelationKind::Foreign if number < 0 => Origin::Stored(id),
             _ if known.columns.iter().all(|column| column.number != number) => Origin::Unknown,
             RelationKind::Table | RelationKind::Foreign => Origin::Stored(id),
-            RelationKind::View => Origin::Viewed(id),
+            RelationKind::View | RelationKind::Materialized => Origin::Viewed(id),
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use grille_core::{Decision, Obligation, Privilege, Role, RowShaping, Treatment, UpstreamName};
+use grille_core::{Decision, Effect, Obligation, Privilege, Role, RowShaping, Treatment, UpstreamName};
 use grille_harness::{PostgresOptions, PostgresServer};
-use grille_wire::sql::schema::{ColumnId, Compared, Relation, RelationKind, Volatility};
+use grille_wire::sql::schema::{
+    Act, ColumnId, Compared, Firing, Follower, FunctionName, Occasion, Relation, RelationKind, Volatility,
+};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
@@ -93,7 +95,7 @@ fn role(columns: &[(&str, Treatment)]) -> Role {
         name: grille_core::RoleName::new("r"),
         groups: vec![],
         upstreams: vec![],
-        statements: grille_core::Effect::all(),
+        statements: Effect::all(),
         policies: vec![],
         detectors: vec![],
         treatments: std::collections::BTreeMap::new(),
@@ -158,11 +160,13 @@ async fn what_writing_compares_is_known_column_by_column() {
     let here = |columns: &[i16]| Compared {
         written: columns.iter().copied().collect(),
         with: columns.iter().map(|number| ColumnId { relation: users.oid, number: *number }).collect(),
+        occasion: Occasion::Writing,
     };
     let orders = relation(&snapshot, "orders");
     let user_id = ColumnId { relation: orders.oid, number: 2 };
     let key = ColumnId { relation: users.oid, number: 1 };
-    let referred = Compared { written: BTreeSet::from([1]), with: BTreeSet::from([user_id]) };
+    let occasion = Occasion::WritingOrRemoval;
+    let referred = Compared { written: BTreeSet::from([1]), with: BTreeSet::from([user_id]), occasion };
     let expected = [
         (here(&[1]), "the primary key"),
         (here(&[3]), "UNIQUE"),
@@ -176,7 +180,8 @@ async fn what_writing_compares_is_known_column_by_column() {
         assert!(users.compared.contains(compared), "{why}: {:?}", users.compared);
     }
     assert_eq!(users.compared.len(), expected.len(), "{:?}", users.compared);
-    let refers = Compared { written: BTreeSet::from([2]), with: BTreeSet::from([key]) };
+    let (written, with) = (BTreeSet::from([2]), BTreeSet::from([key]));
+    let refers = Compared { written, with, occasion: Occasion::Writing };
     assert!(orders.compared.contains(&refers), "{:?}", orders.compared);
 }
 
@@ -315,4 +320,35 @@ async fn an_origin_says_what_is_behind_a_number() {
     assert_eq!(snapshot.origin(ssn.relation, 99), Origin::Unknown);
     assert_eq!(snapshot.origin(u32::MAX, 1), Origin::Unknown);
     assert_eq!(snapshot.name(ssn).as_deref(), Some("app.users.ssn"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_by_itself_when_rows_are_written_is_known() {
+    let fixture = Fixture::start();
+    fixture.run(
+        "CREATE SCHEMA app;
+         CREATE FUNCTION app.says() RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+         CREATE FUNCTION app.told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TABLE app.fires (id int PRIMARY KEY, line text DEFAULT app.says(), n int DEFAULT abs(1));
+         CREATE TABLE app.follows (id int REFERENCES app.fires ON DELETE CASCADE);
+         CREATE VIEW app.over_fires AS SELECT id FROM app.fires;
+         CREATE TRIGGER told BEFORE INSERT OR UPDATE ON app.fires FOR EACH ROW EXECUTE FUNCTION app.told();
+         CREATE TRIGGER same BEFORE UPDATE ON app.fires FOR EACH ROW
+             EXECUTE FUNCTION suppress_redundant_updates_trigger();
+         CREATE RULE also AS ON DELETE TO app.fires DO ALSO NOTIFY gone",
+    );
+    let snapshot = fixture.read().await;
+    let schema = snapshot.schema();
+    let [fires, follows, view] = ["fires", "follows", "over_fires"].map(|name| relation(&snapshot, name).oid);
+    let calls = |name: &str| FunctionName { schema: "app".into(), name: name.into() };
+    let firing = |on, act| Firing { relation: fires, on, act };
+    let changes = Effect::INSERT | Effect::UPDATE;
+    let expected = [
+        firing(changes, Act::Default { column: 2, calls: calls("says") }),
+        firing(Effect::DELETE, Act::Rule { name: "also".into() }),
+        firing(changes, Act::Trigger { name: "told".into(), calls: calls("told") }),
+    ];
+    assert_eq!(schema.firings_of(fires), expected);
+    assert_eq!(schema.followers_of(fires), [Follower::Refers(follows)]);
+    assert_eq!(schema.followers_of(view), [Follower::Underlies(fires)]);
 }

@@ -26,6 +26,9 @@ pub(crate) use reading::Reading;
 
 /// Longer statements are judged each time: most are bulk inserts that never come again.
 const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Longest statements that are traced on the worker itself: it takes some tens of µs, as much as analysis has just taken, and
+/// handing the worker's other sessions over to another thread would take longer.
+const TRACED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
 /// Statements of which more was understood are given to the policies each time.
 const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 
@@ -220,8 +223,10 @@ impl Judge<'_> {
     /// on meanwhile.
     pub(crate) fn trace(&self, judged: &Judged, snapshot: &Snapshot) -> Result<Traced, Unjudged> {
         let (names, rules) = (self.ground.names, &judged.rules);
-        block_in_place(|| Traced::of(&judged.statement, &judged.behind, snapshot, names, rules))
-            .map_err(|error| untraceable(&error))
+        let trace = || Traced::of(&judged.statement, &judged.behind, snapshot, names, rules);
+        let is_short = judged.statement.text.len() <= TRACED_IN_PLACE_BYTES_MAX;
+        let traced = if is_short { trace() } else { block_in_place(trace) };
+        traced.map_err(|error| untraceable(&error))
     }
 
     fn is_pure(&self) -> bool {
@@ -297,7 +302,7 @@ fn declared(statement: &Arc<Statement>, before: usize, kind: &str, name: &str) -
 
 fn unknown_prepared(name: &str) -> Unjudged {
     let name: String = name.chars().take(63).collect();
-    let message = format!("prepared statement \"{name}\" was not prepared in this session");
+    let message = format!("prepared statement \"{name}\" does not exist");
     Unjudged::UnknownName(Box::new(ClientMessage::new(SqlState::InvalidStatementName, message)))
 }
 

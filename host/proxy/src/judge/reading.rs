@@ -27,7 +27,8 @@ pub(super) fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, U
     let copies = sql::copies(&decoded, &actions).map_err(|error| unparsable(&error))?;
     let other = (decoded.as_bytes() != &text[..]).then(|| Box::from(&*decoded));
     // A copy: what came in one read would otherwise live as long as the statement does.
-    Ok(Statement { decoded: other, copies, ..Statement::new(Bytes::copy_from_slice(text), actions) })
+    let read_at = crate::lineage::now();
+    Ok(Statement { decoded: other, copies, read_at, ..Statement::new(Bytes::copy_from_slice(text), actions) })
 }
 
 fn unreadable(error: &EncodingError) -> Unjudged {

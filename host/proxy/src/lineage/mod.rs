@@ -1,18 +1,24 @@
 //! What a message's statements do with protected columns: their lineage under the catalogue, the role's rules and what
 //! names mean in the session. Whether they may is decided in [`refusal`].
 
+mod created;
 mod naming;
+mod path;
 mod refusal;
 mod round_trip;
 
 use std::sync::Arc;
 
+use grille_core::{Action, ObjectKind};
 use grille_wire::postgres::Statement;
 use grille_wire::sql::AnalyzeError;
-use grille_wire::sql::lineage::{Lineage, Outputs, Provenance, trace};
+use grille_wire::sql::lineage::{Lineage, Outputs, Provenance, trace, trace_in_turn};
+use grille_wire::sql::schema::Relation;
 
 use crate::catalog::{Protected, Rules, Snapshot};
-pub(crate) use naming::{Names, PathDigest};
+pub(crate) use created::now;
+pub(crate) use naming::Names;
+pub(crate) use path::{PathDigest, PathSource, SearchPath};
 pub(crate) use refusal::{Refusal, refuse};
 pub(crate) use round_trip::RoundTrip;
 
@@ -69,28 +75,39 @@ impl Traced {
         names: &Names,
         rules: &Rules,
     ) -> Result<Self, AnalyzeError> {
-        let traced = Self::with_names(statement, behind, snapshot, &names.within(statement), rules)?;
+        let traced = Self::with_names(statement, behind, snapshot, (names, names.within(statement)), rules)?;
         // What one statement calls may change what the names of the next mean.
         if traced.calls_unknown_functions() && statement.actions.len() > 1 {
-            return Self::with_names(statement, behind, snapshot, &names.without_path(statement), rules);
+            let names = (names, names.without_path(statement));
+            return Self::with_names(statement, behind, snapshot, names, rules);
         }
         Ok(traced)
     }
 
+    /// Names are those before the message, and those within it.
     fn with_names(
         statement: &Arc<Statement>,
         behind: &[Behind],
         snapshot: &Snapshot,
-        names: &Names,
+        (outside, within): (&Names, Names),
         rules: &Rules,
     ) -> Result<Self, AnalyzeError> {
         let protected = snapshot.protected(rules)?;
-        let naming = names.naming(snapshot);
-        let lineages = |of: &Statement| match of.sql() {
-            Some(sql) => trace(sql, snapshot.schema(), &naming, &*protected),
-            None => Err(AnalyzeError::Internal { reason: "a statement has no text" }),
+        // Of what stands behind a name, in a message of several, it is not known when the server looks names up.
+        let of_others = if statement.actions.len() > 1 { within.without_created() } else { outside.clone() };
+        let lineages = |of: &Statement| {
+            let naming = of_others.naming(snapshot, rules, of.read_at);
+            trace(sql_of(of)?, snapshot.schema(), &naming, &*protected)
         };
-        let mut statements = lineages(statement)?;
+        let mut names = within;
+        let mut naming = |done: &[Lineage]| {
+            let changed = match done.split_last() {
+                None => true,
+                Some((last, before)) => names.pass(statement, before.len(), outside, last),
+            };
+            changed.then(|| names.naming(snapshot, rules, statement.read_at))
+        };
+        let mut statements = trace_in_turn(sql_of(statement)?, snapshot.schema(), &*protected, &mut naming)?;
         if statements.len() != statement.actions.len() {
             return Err(AnalyzeError::Internal { reason: "lineage and analysis disagree" });
         }
@@ -100,9 +117,6 @@ impl Traced {
             }
             let named = behind.iter().find(|behind| behind.index == index).map(|behind| &behind.statement);
             let other = match named.map(|named| (&named.inner_of, named)) {
-                Some((Some((outer, at)), _)) if Arc::ptr_eq(outer, statement) => {
-                    statements[*at].inner.as_deref().cloned()
-                }
                 Some((Some((outer, at)), _)) => inner_of(lineages(outer)?, *at),
                 // What the protocol's Parse has prepared.
                 Some((None, named)) => lineages(named)?.pop(),
@@ -140,6 +154,16 @@ impl Traced {
         self.each().any(|lineage| !lineage.unknown_functions.is_empty())
     }
 
+    /// Whether it calls functions that may do anything.
+    pub(crate) fn calls_volatile_functions(&self) -> bool {
+        self.each().flat_map(|lineage| &lineage.unknown_functions).any(|function| function.is_volatile)
+    }
+
+    /// The table that one of the message's statements makes, if it holds nothing protected.
+    pub(crate) fn made(&self, statement: usize) -> Option<&Arc<Relation>> {
+        self.statements.get(statement)?.made.as_ref()
+    }
+
     /// Bytes that it takes, roughly.
     pub(crate) fn weight(&self) -> usize {
         let outputs = |lineage: &Lineage| match &lineage.outputs {
@@ -162,6 +186,16 @@ pub(crate) fn needs_catalogue(statement: &Statement) -> bool {
     statement.actions.iter().any(|action| UNTRACED.binary_search(&action.kind.as_str()).is_err())
 }
 
+fn sql_of(statement: &Statement) -> Result<&str, AnalyzeError> {
+    statement.sql().ok_or(AnalyzeError::Internal { reason: "a statement has no text" })
+}
+
+/// Whether it calls functions that are not the server's own.
+pub(crate) fn calls_beyond_builtin(action: &Action, snapshot: &Snapshot) -> bool {
+    let mut calls = action.objects.iter().filter(|object| object.kind == ObjectKind::Function);
+    calls.any(|object| snapshot.schema().builtin(&created::last_name(&object.name)).is_none())
+}
+
 fn inner_of(lineages: Vec<Lineage>, index: usize) -> Option<Lineage> {
     lineages.into_iter().nth(index)?.inner.map(|inner| *inner)
 }
@@ -177,10 +211,12 @@ trait StandFor {
 
 impl StandFor for Lineage {
     fn stand_for(&mut self, other: Lineage) {
+        // What the name stands for was unknown until now.
+        let quotes_itself = !self.uses.is_empty() || !self.unknown_functions.is_empty();
+        self.touches_protected = other.touches_protected || quotes_itself;
         self.outputs = other.outputs;
         self.uses.extend(other.uses);
         self.unknown_functions.extend(other.unknown_functions);
-        self.touches_protected |= other.touches_protected;
         self.foreign |= other.foreign;
     }
 }

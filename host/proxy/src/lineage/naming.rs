@@ -2,55 +2,47 @@
 //! connection among them, do not see before it is committed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use grille_core::action::feature;
 use grille_core::{Access, Action, Effect, ObjectKind};
 use grille_wire::postgres::Statement;
-use grille_wire::sql::lineage::Naming;
+use grille_wire::sql::lineage::{Lineage, Naming};
+use grille_wire::sql::schema::Relation;
 
 use super::Traced;
-use crate::catalog::Snapshot;
-
-/// SHA-256, cut to 128 bits, over the search path.
-pub(crate) type PathDigest = [u8; 16];
-
-/// Where unqualified names are looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum SearchPath {
-    /// As on any fresh connection.
-    Default,
-    /// As the client asked for when it connected.
-    Startup(Vec<Box<str>>),
-    /// Something in the session may have changed it.
-    Unknown,
-}
+use super::created::{self, Created, KEEPS_MEANING, Moment, last_name};
+use super::path::{PathDigest, SearchPath};
+use crate::catalog::{Rules, Snapshot};
 
 /// What names mean in a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     path: SearchPath,
-    digest: PathDigest,
     /// Names that were defined, altered or dropped, and are not settled yet.
     uncertain: BTreeSet<Box<str>>,
     /// Any name may have changed.
     everything: bool,
     /// Something was defined that is not settled yet.
     defined: bool,
+    /// Tables of the session's own making, of which it is known what they are.
+    created: Created,
 }
 
 impl Names {
-    /// Of a session whose client sent this `search_path` with its startup; `user` is whom Grille logs in as.
-    pub(crate) fn new(startup: Option<&str>, user: &str) -> Self {
-        let path = match startup {
-            None => SearchPath::Default,
-            Some(text) => parse_path(text, user).map_or(SearchPath::Unknown, SearchPath::Startup),
-        };
-        Self { digest: digest(&path), path, uncertain: BTreeSet::new(), everything: false, defined: false }
+    /// Of a session with that search path, in which nothing was defined.
+    pub(crate) fn new(path: SearchPath) -> Self {
+        Self {
+            path,
+            uncertain: BTreeSet::new(),
+            everything: false,
+            defined: false,
+            created: Created::default(),
+        }
     }
 
     /// Equal for sessions in which unqualified names are looked up alike.
     pub(crate) fn digest(&self) -> PathDigest {
-        self.digest
+        self.path.digest()
     }
 
     /// Whether names mean what the catalogue says: what is judged now holds for others too.
@@ -58,40 +50,63 @@ impl Names {
         !self.defined
     }
 
-    /// For lineage.
-    pub(crate) fn naming(&self, snapshot: &Snapshot) -> Naming {
-        let search_path = match &self.path {
-            SearchPath::Default => Some(snapshot.schema().search_path().to_vec()),
-            SearchPath::Startup(path) => Some(path.clone()),
-            SearchPath::Unknown => None,
-        };
+    /// For the lineage of a statement that was read then.
+    pub(crate) fn naming(&self, snapshot: &Snapshot, rules: &Rules, read_at: Moment) -> Naming {
+        let search_path = self.path.schemas(snapshot);
         let mut uncertain = self.uncertain.clone();
         if self.everything {
             uncertain.extend(snapshot.schema().relations().iter().map(|relation| relation.name.clone()));
         }
-        Naming { search_path, uncertain }
+        let mut created = Vec::new();
+        for (relation, since) in self.created.tables() {
+            if since <= read_at && !may_protect(rules, relation) {
+                created.push(Arc::clone(relation));
+            } else {
+                uncertain.insert(relation.name.clone());
+            }
+        }
+        Naming { search_path, uncertain, created, has_no_temporary: !self.path.may_have_temporary() }
     }
 
     /// Takes note of a statement that is permitted to run: from now on its effects may be there.
     pub(crate) fn note<'a>(&mut self, actions: impl Iterator<Item = &'a Action>, traced: Option<&Traced>) {
-        for action in actions {
-            if changes_path(action) {
-                self.lose_path();
+        for (index, action) in actions.enumerate() {
+            let made = traced.and_then(|traced| traced.made(index));
+            let is_new = made.is_some_and(|made| !self.has_touched(&made.name));
+            self.note_action(action);
+            self.created.follow(action, &mut self.uncertain);
+            if let Some(made) = made
+                && self.created.keep(made, created::next())
+                && is_new
+            {
+                self.uncertain.remove(&made.name);
             }
-            self.note_definition(action);
         }
         // One that is let run may define things too. It is taken for what another connection defines: known once the
         // catalogue has grown old. To read it again after each call would cost more than the call.
         if traced.is_some_and(Traced::calls_unknown_functions) {
-            self.lose_path();
+            self.path.lose();
         }
+        if traced.is_some_and(Traced::calls_volatile_functions) {
+            self.created.lose(&mut self.uncertain);
+        }
+    }
+
+    fn note_action(&mut self, action: &Action) {
+        self.path.note(action);
+        self.note_definition(action);
+    }
+
+    /// Whether anything of that name was defined, altered or dropped.
+    fn has_touched(&self, name: &str) -> bool {
+        self.uncertain.contains(name) || self.created.has(name)
     }
 
     /// What they mean to the statements of a message of several: each may run after any other has changed them.
     pub(super) fn within(&self, message: &Statement) -> Self {
         let mut names = self.clone();
         if message.actions.len() > 1 {
-            names.note(message.actions.iter(), None);
+            message.actions.iter().for_each(|action| names.note_action(action));
         }
         names
     }
@@ -99,32 +114,76 @@ impl Names {
     /// The same, where the search path cannot be known.
     pub(super) fn without_path(&self, message: &Statement) -> Self {
         let mut names = self.within(message);
-        names.lose_path();
+        names.path.lose();
         names
+    }
+
+    /// The same, where nothing that was made is known.
+    pub(super) fn without_created(&self) -> Self {
+        let mut names = self.clone();
+        names.created.lose(&mut names.uncertain);
+        names
+    }
+
+    /// Takes note of a statement of a message before the next is traced: of what it makes or undoes. What else it does was
+    /// noted by [`Names::within`]; `outside` is what held before the message. Whether anything may have changed.
+    pub(super) fn pass(
+        &mut self,
+        message: &Statement,
+        index: usize,
+        outside: &Self,
+        lineage: &Lineage,
+    ) -> bool {
+        let Some(action) = message.actions.get(index) else { return false };
+        let mut changed = self.created.follow(action, &mut self.uncertain);
+        // What stands behind a name is traced later.
+        let runs_another = matches!(action.kind.as_str(), "execute" | "fetch");
+        if runs_another || lineage.unknown_functions.iter().any(|function| function.is_volatile) {
+            self.created.lose(&mut self.uncertain);
+            changed = true;
+        }
+        if let Some(made) = &lineage.made
+            && self.created.keep(made, Moment::MIN)
+        {
+            let definers = message.actions.iter().filter(|action| defines(action, &made.name)).count();
+            if definers == 1 && !outside.uncertain.contains(&made.name) {
+                self.uncertain.remove(&made.name);
+            }
+            changed = true;
+        }
+        changed
+    }
+
+    /// Everything that was sent has been answered, and the server has said where the transaction stands.
+    pub(crate) fn catch_up(&mut self) {
+        self.created.catch_up();
+    }
+
+    /// Where unqualified names are looked up.
+    pub(crate) fn path(&mut self) -> &mut SearchPath {
+        &mut self.path
     }
 
     /// Everything that was defined is committed, or gone.
     pub(crate) fn settle(&mut self) {
         self.uncertain.clear();
+        self.created = Created::default();
         (self.everything, self.defined) = (false, false);
-    }
-
-    fn lose_path(&mut self) {
-        self.path = SearchPath::Unknown;
-        self.digest = digest(&self.path);
     }
 
     fn note_definition(&mut self, action: &Action) {
         // Temporary tables go, and what they hid comes back.
         let discards = action.kind == "discard";
+        // What another transaction has defined comes into force, in whatever session that was.
+        let ends_another = action.kind == "commit prepared";
         let runs_code = action.effects.contains(Effect::EXECUTE);
         let defines =
             action.effects.contains(Effect::DEFINE) && !KEEPS_MEANING.contains(&action.kind.as_str());
-        if !(discards || runs_code || defines) {
+        if !(discards || runs_code || defines || ends_another) {
             return;
         }
         self.defined = true;
-        self.everything |= discards;
+        self.everything |= discards || ends_another;
         for object in &action.objects {
             match (object.kind, object.access) {
                 (ObjectKind::Schema, Access::Define | Access::Drop) => self.everything = true,
@@ -137,90 +196,18 @@ impl Names {
     }
 }
 
-/// Definitions after which every name means what it meant.
-const KEEPS_MEANING: [&str; 4] = ["comment", "create index", "create statistics", "reindex"];
-
-/// Whether unqualified names may mean something else after it. `"$user"` in a path follows SET ROLE.
-fn changes_path(action: &Action) -> bool {
-    let sets_path = action.objects.iter().any(|object| {
-        (object.kind, object.access) == (ObjectKind::Setting, Access::Set)
-            && matches!(object.name.as_str(), "search_path" | "*")
-    });
-    let names_settings = action.objects.iter().any(|object| object.kind == ObjectKind::Setting);
-    sets_path
-        || matches!(action.setting.as_deref(), Some("search_path" | "*"))
-        || action.has(feature::SET_ROLE)
-        || (action.has(feature::SET_CONFIG) && !names_settings)
-        || action.effects.contains(Effect::EXECUTE)
+/// Whether the statement defines, alters or drops something of that name.
+fn defines(action: &Action, name: &str) -> bool {
+    !KEEPS_MEANING.contains(&action.kind.as_str())
+        && action.objects.iter().any(|object| {
+            matches!(object.access, Access::Define | Access::Drop) && last_name(&object.name) == name
+        })
 }
 
-/// `users` of `public.users`, without the quotes that a name may stand in.
-fn last_name(name: &str) -> String {
-    match name.strip_suffix('"') {
-        // A quoted part may hold dots; a quote within it stands twice.
-        Some(quoted) => {
-            let start = quoted.replace("\"\"", "\0\0").rfind('"').map_or(0, |at| at + 1);
-            quoted[start..].replace("\"\"", "\"")
-        }
-        None => name.rsplit('.').next().unwrap_or(name).to_owned(),
-    }
-}
-
-/// A list of names as the server splits it (`SplitIdentifierString` in src/backend/utils/adt/varlena.c); none where the
-/// server would refuse it. What the server looks through first without being told comes first.
-fn parse_path(text: &str, user: &str) -> Option<Vec<Box<str>>> {
-    let mut path: Vec<Box<str>> = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let (name, after) = parse_name(rest)?;
-        path.push(if name == "$user" { user.into() } else { name.into() });
-        rest = match after.trim_start().strip_prefix(',') {
-            Some(next) if !next.trim().is_empty() => next.trim_start(),
-            None if after.trim().is_empty() => "",
-            Some(_) | None => return None,
-        };
-    }
-    if path.iter().all(|schema| &**schema != "pg_catalog") {
-        path.insert(0, "pg_catalog".into());
-    }
-    Some(path)
-}
-
-fn parse_name(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c == ',' || c.is_ascii_whitespace()).unwrap_or(text.len());
-        let (name, rest) = text.split_at(end);
-        return (!name.is_empty() && name.is_ascii()).then(|| (name.to_ascii_lowercase(), rest));
-    };
-    let mut name = String::new();
-    let mut rest = quoted;
-    loop {
-        let (part, after) = rest.split_once('"')?;
-        name.push_str(part);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, after)),
-        }
-    }
-}
-
-fn digest(path: &SearchPath) -> PathDigest {
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    match path {
-        SearchPath::Default => hash.update(b"default"),
-        SearchPath::Unknown => hash.update(b"unknown"),
-        SearchPath::Startup(schemas) => {
-            hash.update(b"startup");
-            for schema in schemas {
-                hash.update(&(schema.len() as u64).to_be_bytes());
-                hash.update(schema.as_bytes());
-            }
-        }
-    }
-    hash.finish().as_ref().first_chunk().copied().expect("SHA-256 has 32 bytes")
+/// Whether a rule may name one of the table's columns once it is committed.
+fn may_protect(rules: &Rules, relation: &Relation) -> bool {
+    let schema = (!relation.schema.is_empty()).then_some(&*relation.schema);
+    relation.columns.iter().any(|column| rules.may_name(schema, &relation.name, &column.name))
 }
 
 #[cfg(test)]
@@ -228,59 +215,12 @@ mod tests {
     use grille_wire::sql::analyze;
 
     use super::*;
-
-    #[test]
-    fn a_search_path_is_split_as_the_server_does() {
-        let check = |text: &str, expected: Option<&[&str]>| {
-            let expected = expected.map(|path| path.iter().map(|name| Box::from(*name)).collect::<Vec<_>>());
-            assert_eq!(parse_path(text, "app"), expected, "{text}");
-        };
-        check("public", Some(&["pg_catalog", "public"]));
-        check(r#" "$user" , Public"#, Some(&["pg_catalog", "app", "public"]));
-        check(r#""A, ""b""",pg_catalog"#, Some(&["A, \"b\"", "pg_catalog"]));
-        check("", Some(&["pg_catalog"]));
-        check("a,", None);
-        check("a b", None);
-        check("\"a", None);
-        check("é", None);
-    }
-
-    #[test]
-    fn a_last_name_loses_its_quotes() {
-        let check = |name: &str, expected: &str| assert_eq!(last_name(name), expected, "{name}");
-        check("users", "users");
-        check("public.users", "users");
-        check(r#"public."Users""#, "Users");
-        check(r#"public."a.b""#, "a.b");
-        check(r#""say ""hi""""#, r#"say "hi""#);
-    }
+    use crate::lineage::PathSource;
 
     fn after(sql: &str) -> Names {
-        let mut names = Names::new(None, "app");
+        let mut names = Names::new(SearchPath::new(Some("public"), PathSource::Server, "app"));
         names.note(analyze(sql).expect(sql).iter(), None);
         names
-    }
-
-    #[test]
-    fn what_may_change_the_path_makes_it_unknown() {
-        for sql in [
-            "SET search_path = a",
-            "SET LOCAL search_path TO a",
-            "SET SCHEMA 'a'",
-            "RESET ALL",
-            "DISCARD ALL",
-            "SELECT set_config('search_path', 'a', false)",
-            "SELECT set_config(x, 'a', false) FROM t",
-            "UPDATE pg_settings SET setting = 'a' WHERE name = 'search_path'",
-            "SET ROLE other",
-            "DO $$ BEGIN END $$",
-            "CALL f()",
-        ] {
-            assert_eq!(after(sql).path, SearchPath::Unknown, "{sql}");
-        }
-        for sql in ["SELECT 1", "SET work_mem = '1MB'", "SELECT set_config('jit', 'off', false)", "BEGIN"] {
-            assert_eq!(after(sql).path, SearchPath::Default, "{sql}");
-        }
     }
 
     #[test]
@@ -296,7 +236,7 @@ mod tests {
         check("CREATE TABLE a.t (x int)", &["t"], false);
         check("CREATE TEMP TABLE t AS SELECT 1", &["t"], false);
         check("SELECT 1 AS x INTO t", &["t"], false);
-        check("ALTER TABLE t RENAME TO u", &["t"], false);
+        check("ALTER TABLE t RENAME TO u", &["t", "u"], false);
         check("DROP VIEW \"V\"", &["V"], false);
         check("CREATE OR REPLACE VIEW v AS SELECT 1", &["v"], false);
         check("ALTER SCHEMA a RENAME TO b", &[], true);

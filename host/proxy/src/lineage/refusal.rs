@@ -78,7 +78,9 @@ fn reason(one: &Use, snapshot: &Snapshot) -> String {
         Purpose::Shapes(clause) => format!("{columns} may not decide which rows come back ({clause})"),
         Purpose::MayFail(what) => format!("{columns} may not be used where some values fail ({what})"),
         Purpose::Probes => {
-            format!("{columns} is compared with stored values by writing it, and failing would tell of them")
+            format!(
+                "{columns} is compared with stored values when rows are written or removed, and failing would tell of them"
+            )
         }
         Purpose::Launders(place) => {
             format!(

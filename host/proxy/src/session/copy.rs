@@ -146,7 +146,12 @@ mod tests {
     fn columns_have_the_types_that_lineage_knows() {
         let output = |name: &str, kind| {
             let column = ColumnId { relation: 1, number: 1 };
-            Output { name: name.into(), provenance: Provenance::Direct(BTreeSet::from([column])), kind }
+            Output {
+                name: name.into(),
+                provenance: Provenance::Direct(BTreeSet::from([column])),
+                kind,
+                from_created: false,
+            }
         };
         let outputs = Outputs::Known(vec![output("a", Some((23, -1))), output("b", None)]);
         let found = |outputs: &Outputs, columns| {

@@ -2,18 +2,20 @@
 
 mod copy;
 mod duplex;
+mod encoding;
 mod lifetime;
 mod report;
 mod shield;
 mod tokens;
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use grille_core::audit::{
-    Event, ExchangeCompleted, ExchangeStarted, SessionClosed, SessionOpened, StatementRecord,
+    self, Event, ExchangeCompleted, ExchangeStarted, SessionClosed, SessionOpened, StatementRecord,
 };
 use grille_core::decision::ReasonSource;
 use grille_core::{
@@ -26,24 +28,25 @@ use grille_wire::postgres::{
 };
 use grille_wire::sql::TextEncoding;
 use grille_wire::sql::lineage::Outputs;
+use grille_wire::sql::schema::ColumnId;
 use prometheus_client::metrics::counter::Counter;
 use tracing::{debug, error, info, warn};
 
 use crate::cancel::Registration;
-use crate::catalog::{Catalog, Snapshot};
+use crate::catalog::{Catalog, Rules, Snapshot};
 use crate::decisions::Judged;
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
 use crate::identity::TokenExpiry;
 use crate::judge::{Asker, Ground, Judge, Reading, Unjudged, no_catalogue, refusal};
-use crate::lineage::Names;
+use crate::lineage::{Names, SearchPath};
 use crate::live::{KillOrder, Place};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
 use lifetime::{Lifetime, Over};
-use report::Reviewer;
+use report::{Reviewer, Sender};
 use shield::{Outcome as Treated, Shield, Sources, Tools};
 use tokens::Step;
 
@@ -65,12 +68,16 @@ pub(crate) struct Session {
     catalog: Arc<Catalog>,
     asker: Asker,
     encoding: Arc<TextEncoding>,
+    /// In which the database holds texts.
+    server_encoding: Box<str>,
     cancel: CancelTarget,
     exchanges: u64,
     running: VecDeque<Exchange>,
     counters: Counters,
     names: Names,
     lifetime: Lifetime,
+    /// Something ran that could put protected values into notifications.
+    may_have_told: bool,
     _registration: Registration,
 }
 
@@ -249,16 +256,30 @@ pub(crate) struct Parts {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) expiry: TokenExpiry,
     pub(crate) place: Place,
+    pub(crate) path: SearchPath,
 }
 
 impl Session {
     /// A session whose client has been told ReadyForQuery.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { id, shared, generation, role, client, upstream, registration, catalog, expiry, place } =
-            parts;
+        let Parts {
+            id,
+            shared,
+            generation,
+            role,
+            client,
+            upstream,
+            registration,
+            catalog,
+            expiry,
+            place,
+            path,
+        } = parts;
         let limits =
             Limits { message_bytes_max: shared.settings.message_bytes_max, block_bytes_max: BLOCK_BYTES_MAX };
         let parameters = upstream.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let server_encoding = parameters.clone().find(|(name, _)| *name == "server_encoding");
+        let server_encoding = server_encoding.map_or("UTF8", |(_, value)| value).into();
         let mut relay = Relay::new(limits, parameters);
         relay.feed_upstream(&upstream.leftover);
         let application = client.startup.parameter("application_name").unwrap_or_default();
@@ -272,11 +293,10 @@ impl Session {
             client: application.to_owned(),
         });
         let counters = Counters::of(&shared.metrics, &role);
-        let path = client.parameters.iter().rev().find(|(name, _)| name == "search_path");
-        let names = Names::new(path.map(|(_, value)| value.as_str()), catalog.user());
         Self {
             id,
             encoding: Arc::new(TextEncoding::new(relay.client_encoding())),
+            server_encoding,
             catalog,
             duplex: Duplex { client: Side::new(client.stream), upstream: Side::new(upstream.stream) },
             relay,
@@ -287,8 +307,9 @@ impl Session {
             exchanges: 0,
             running: VecDeque::new(),
             counters,
-            names,
+            names: Names::new(path),
             lifetime: Lifetime::new(expiry, place),
+            may_have_told: false,
             shared,
             _registration: registration,
         }
@@ -513,12 +534,11 @@ impl Session {
         if self.encoding.name() != self.relay.client_encoding() {
             self.encoding = Arc::new(TextEncoding::new(self.relay.client_encoding()));
         }
-        let may_mask = self.role.role.masks() || !self.role.policies.is_empty();
-        let snapshot = if may_mask { self.catalog.current() } else { None };
+        let snapshot = if self.role.may_mask() { self.catalog.current() } else { None };
         let mut judged = self.judge_under(snapshot.as_deref(), text);
         if matches!(judged, Err(Unjudged::NoCatalogue)) {
             // A failure is logged where it is met; the statement is then refused.
-            if let Ok(snapshot) = self.catalog.fresh(&self.shared.metrics).await {
+            if let Ok(snapshot) = rare(self.catalog.fresh(&self.shared.metrics)).await {
                 judged = self.judge_under(Some(&snapshot), text);
             }
         }
@@ -563,9 +583,14 @@ impl Session {
     fn settle_names(&mut self) {
         // Not even the transaction is open that a segment of the extended protocol is by itself.
         let is_over = self.relay.is_settled() && self.relay.transaction() == TransactionStatus::Idle;
+        if is_over {
+            self.names.path().settle();
+        }
         if !self.names.are_certain() && is_over {
             self.names.settle();
             self.catalog.expire();
+        } else if self.relay.is_settled() {
+            self.names.catch_up();
         }
     }
 
@@ -597,6 +622,10 @@ impl Session {
         {
             return self.refuse_unjudged(exchange, Unjudged::Refused(Box::new(message))).await;
         }
+        let client_encoding = self.relay.client_encoding();
+        if let Some(message) = encoding::refuse_unwritable(&judged, client_encoding, &self.server_encoding) {
+            return self.refuse_unjudged(exchange, Unjudged::Refused(Box::new(message))).await;
+        }
         let started = self.started(exchange, &judged.decision, Arc::clone(&judged.records));
         let recorded = match self.shared.audit.append(Event::ExchangeStarted(started)).await {
             Ok(recorded) => recorded,
@@ -617,7 +646,13 @@ impl Session {
             rows: if shield.is_some() { Rows::Inspect } else { Rows::Pass },
             row_cap: judged.decision.row_cap(),
         };
+        self.may_have_told |= judged.may_notify(self.catalog.latest().as_deref());
+        let is_first = self.running.is_empty() && !self.relay.has_run();
+        let is_alone = is_first && self.relay.transaction() == TransactionStatus::Idle;
         self.names.note(judged.actions(), judged.traced.as_deref());
+        if let ([action], true) = (&judged.statement.actions[..], is_alone) {
+            self.names.path().note_alone(action);
+        }
         let snapshot = if shield.is_some() { self.catalog.latest() } else { None };
         let (started, copied) = (Instant::now(), None);
         self.running.push_back(Exchange { id: exchange, started, judged, shield, snapshot, copied });
@@ -731,7 +766,7 @@ impl Session {
                     return Err(End::UpstreamViolation(Violation::RowsUndescribed));
                 }
             }
-            Response::Report { exchange } => self.review_report(exchange),
+            Response::Report { exchange, statement } => self.review_report(exchange, statement.as_ref()),
             Response::CapReached { exchange } => self.stop_at_cap(exchange).await,
             Response::Ended(ended) => self.complete(ended),
         }
@@ -795,7 +830,7 @@ impl Session {
         let snapshot = if judged.rules.is_empty() {
             known
         } else {
-            self.catalog.with_tables_of(fields, &known, &self.shared.metrics).await
+            rare(self.catalog.with_tables_of(fields, &known, &self.shared.metrics)).await
         };
         let traced = match &judged.traced {
             Some(traced) if traced.version == snapshot.version() => Some(Arc::clone(traced)),
@@ -819,11 +854,40 @@ impl Session {
         self.running(id)?.shield.as_ref()
     }
 
-    fn review_report(&mut self, exchange: Option<ExchangeId>) {
-        let touches_protected = match exchange.and_then(|id| self.running(id)) {
-            Some(exchange) => exchange.judged.touches_protected(),
-            None => self.role.role.protects(),
+    /// Whether what the server says of a statement that does not run yet may quote protected values. It was judged before it
+    /// was sent, so mostly that is remembered.
+    fn may_quote(&self, statement: &Arc<Statement>) -> bool {
+        let judged = self.judge_under(self.catalog.current().as_deref(), Text::Known(statement));
+        judged.map_or(self.role.role.protects(), |judged| judged.touches_protected())
+    }
+
+    /// Whether the report names a table with protected columns, or one that is not known: a foreign key's action writes to
+    /// tables that no statement mentions, and what fails there quotes whole rows.
+    fn is_about_protected_table(&self, exchange: Option<ExchangeId>) -> bool {
+        let Some((schema, table)) = report::table_of(self.relay.head()) else { return false };
+        let rules = match exchange.and_then(|id| self.running(id)) {
+            Some(exchange) => exchange.judged.rules.clone(),
+            None => Rules::of(&self.role.role, &Decision::allow()),
         };
+        if rules.is_empty() {
+            return false;
+        }
+        let Some(snapshot) = self.catalog.latest() else { return true };
+        let Ok(protected) = snapshot.protected(&rules) else { return true };
+        let named = snapshot.schema().relations_named(&table).find(|relation| *relation.schema == *schema);
+        named.is_none_or(|relation| {
+            let id = |number| ColumnId { relation: relation.oid, number };
+            relation.columns.iter().any(|column| protected.rule(id(column.number)).is_some())
+        })
+    }
+
+    fn review_report(&mut self, exchange: Option<ExchangeId>, statement: Option<&Arc<Statement>>) {
+        let touches_protected = match (exchange.and_then(|id| self.running(id)), statement) {
+            (Some(exchange), _) => exchange.judged.touches_protected(),
+            (None, Some(statement)) => self.may_quote(statement),
+            (None, None) => self.role.role.protects(),
+        };
+        let touches_protected = touches_protected || self.is_about_protected_table(exchange);
         let reviewer = Reviewer {
             role: &self.role,
             asker: &self.asker,
@@ -835,16 +899,23 @@ impl Session {
         let message = self.relay.head();
         let instead = match notification(message) {
             None => reviewer.review(message),
-            Some(notification) => reviewer.review_payload(notification.payload).map(|payload| {
-                let mut out = BytesMut::new();
-                put_notification(&mut out, &notification, payload.as_bytes());
-                out
-            }),
+            Some(notification) => {
+                let sender = self.sender(notification.process);
+                reviewer.review_payload(notification.payload, sender).map(|payload| {
+                    let mut out = BytesMut::new();
+                    put_notification(&mut out, &notification, payload.as_bytes());
+                    out
+                })
+            }
         };
         match instead {
             None => self.relay.pass(),
             Some(instead) => self.relay.replace(&instead),
         }
+    }
+
+    fn sender(&self, process: u32) -> Sender {
+        if process == self.cancel.process() && !self.may_have_told { Sender::Itself } else { Sender::Anyone }
     }
 
     async fn stop_at_cap(&mut self, exchange: ExchangeId) {
@@ -858,7 +929,7 @@ impl Session {
         .correlated(CorrelationId::new(self.id, exchange));
         self.relay.stop(&message);
         // Waited for, so that it cannot hit a later statement.
-        if let Err(failure) = self.cancel.send().await {
+        if let Err(failure) = rare(self.cancel.send()).await {
             warn!(session = %self.id, error = %failure, "a stopped statement could not be canceled upstream");
         }
     }
@@ -868,6 +939,9 @@ impl Session {
             return;
         };
         let Some(exchange) = self.running.remove(index) else { return };
+        if ended.outcome != audit::Outcome::Completed {
+            self.names.path().stay();
+        }
         let latency = exchange.started.elapsed();
         self.shared.metrics.rows.inc_by(ended.rows);
         self.shared.metrics.latency_seconds.observe(latency.as_secs_f64());
@@ -889,7 +963,7 @@ impl Session {
 
     // --- the end
 
-    async fn close(mut self, end: &End) {
+    async fn close(&mut self, end: &End) {
         end.log(self.id);
         let cancel = (end.stops_what_runs() && !self.relay.is_idle()).then(|| self.cancel.clone());
         for lost in self.relay.lose_pending() {
@@ -919,10 +993,15 @@ impl Session {
     }
 }
 
+/// What most sessions never wait for, kept off the task: else its room would be in each of them while they do nothing.
+fn rare<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
 /// Has the upstream stop what runs; it may not notice otherwise until it has a row to send.
 async fn stop_upstream(session: SessionId, cancel: Option<CancelTarget>) {
     let Some(cancel) = cancel else { return };
-    match tokio::time::timeout(GOODBYE_TIMEOUT, cancel.send()).await {
+    match tokio::time::timeout(GOODBYE_TIMEOUT, rare(cancel.send())).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             warn!(%session, error = %failure, "what an ended session ran could not be canceled upstream");

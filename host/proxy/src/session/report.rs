@@ -2,7 +2,7 @@
 //! statement touches, their texts are withheld; what detectors find in the rest is treated.
 
 use bytes::BytesMut;
-use grille_core::{ExchangeId, Treatment};
+use grille_core::{ExchangeId, Privilege, Treatment};
 use grille_plugin::{ColumnTexts, FieldInfo, ResultScanner};
 use grille_wire::postgres::value::{LeafFinding, Tokenizer, mask_text};
 use grille_wire::postgres::{put_report, report_fields};
@@ -39,6 +39,15 @@ pub(super) struct Reviewer<'r> {
     pub(super) touches_protected: bool,
 }
 
+/// Who sent a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// The session, which has run nothing that could have put a protected value into it.
+    Itself,
+    /// Anyone, or nobody knows.
+    Anyone,
+}
+
 impl Reviewer<'_> {
     /// What the client gets instead of an ErrorResponse or NoticeResponse; none when it may pass. Calls plugins: other
     /// sessions of this worker go on meanwhile.
@@ -65,10 +74,14 @@ impl Reviewer<'_> {
         Some(out)
     }
 
-    /// What the client gets instead of a notification's payload; none when it may pass. Whoever sent it, it can have been
-    /// made from any column.
-    pub(super) fn review_payload(&self, payload: &[u8]) -> Option<String> {
-        if self.role.role.protects() {
+    /// What the client gets instead of a notification's payload; none when it may pass. What others sent can have been made
+    /// from any column.
+    pub(super) fn review_payload(&self, payload: &[u8], sender: Sender) -> Option<String> {
+        let is_withheld = match sender {
+            Sender::Itself => false,
+            Sender::Anyone => !self.role.role.privileges.contains(Privilege::NOTIFICATIONS),
+        };
+        if is_withheld && self.role.role.protects() {
             return Some(String::from_utf8_lossy(WITHHELD).into_owned());
         }
         if self.role.detectors.is_empty() {
@@ -145,6 +158,15 @@ fn may_quote_rows(message: &[u8]) -> bool {
     let is_constant = field(b'M').is_some_and(|text| CONSTANT_MESSAGES.contains(&text));
     let says_more = b"DWq".iter().any(|code| field(*code).is_some());
     says_more || !(is_about_statement || is_constant)
+}
+
+/// Schema and name of the table that a report is about (manual, "Error and Notice Message Fields").
+pub(super) fn table_of(message: &[u8]) -> Option<(String, String)> {
+    let field = |wanted: u8| {
+        let field = report_fields(message).find(|(code, _)| *code == wanted);
+        field.map(|(_, text)| String::from_utf8_lossy(text).into_owned())
+    };
+    Some((field(b's')?, field(b't')?))
 }
 
 /// Keeps severity, SQLSTATE and places; the message says that it is not told.

@@ -15,7 +15,7 @@ use grille_plugin::{ColumnTexts, FieldInfo, Masker, Plugin, PluginFailure, Resul
 use grille_wire::postgres::value::{Column, LeafFinding, Masked, Tokenizer};
 use grille_wire::postgres::{Field, Violation, messages, put_row, walk_row};
 use grille_wire::sql::TextEncoding;
-use grille_wire::sql::lineage::{Outputs, Provenance};
+use grille_wire::sql::lineage::{Output, Outputs, Provenance};
 use tokio::task::block_in_place;
 use tracing::warn;
 
@@ -60,6 +60,8 @@ struct ResultPlan {
     fields: Arc<[Field]>,
     columns: Vec<ColumnPlan>,
     scanner: Option<ResultScanner>,
+    /// The texts of the block at hand. Kept from block to block for its buffers.
+    gathered: Gathered,
 }
 
 struct ColumnPlan {
@@ -134,7 +136,8 @@ impl Shield {
             (0..fields.len()).map(|index| self.plan_column(fields, index, sources)).collect();
         let scans = columns.iter().any(|column| matches!(column.mode, Mode::Scan));
         let scanner = scans.then(|| self.scanner(fields, &columns, &sources.snapshot));
-        self.result = Some(ResultPlan { fields: Arc::clone(fields), columns, scanner });
+        let gathered = Gathered::of(&columns);
+        self.result = Some(ResultPlan { fields: Arc::clone(fields), columns, scanner, gathered });
     }
 
     /// Values treated so far, by label or column.
@@ -171,7 +174,7 @@ impl Shield {
         let (type_oid, typmod) = sources.snapshot.base_type(field.type_oid, field.typmod);
         let column = Column::new(type_oid, typmod, field.format).in_encoding(Arc::clone(&sources.encoding));
         let column = if sources.snapshot.schema().is_vector(type_oid) { column.of_vectors() } else { column };
-        let mode = match verdict(field, sources.provenance(index, fields.len()), sources) {
+        let mode = match verdict(field, sources.output(index, fields.len()), sources) {
             Verdict::Derived(key) => {
                 let mut cell = Vec::new();
                 let surrogate = match column.surrogate(&mut cell) {
@@ -206,13 +209,26 @@ impl Shield {
         if result.columns.iter().all(|plan| matches!(plan.mode, Mode::Pass)) {
             return Ok(Outcome::Unchanged);
         }
-        let gathered = Gathered::from_rows(result, rows)?;
-        let mut found = self.scan(result, &gathered, tools);
-        self.ask_maskers(result, &gathered, &mut found, tools);
+        let mut gathered = std::mem::take(&mut result.gathered);
+        gathered.fill(&result.columns, rows)?;
+        let outcome = self.treat_gathered(result, rows, &gathered, tools);
+        result.gathered = gathered;
+        outcome
+    }
+
+    fn treat_gathered(
+        &mut self,
+        result: &mut ResultPlan,
+        rows: &[u8],
+        gathered: &Gathered,
+        tools: &Tools<'_>,
+    ) -> Result<Outcome, Violation> {
+        let mut found = self.scan(result, gathered, tools);
+        self.ask_maskers(result, gathered, &mut found, tools);
         if found.is_empty() && gathered.void.is_empty() && !self.treats_whole(result) {
             return Ok(Outcome::Unchanged);
         }
-        self.rewrite(result, rows, &gathered, &found, tools).map(Outcome::Rewritten)
+        self.rewrite(result, rows, gathered, &found, tools).map(Outcome::Rewritten)
     }
 
     fn treats_whole(&self, result: &ResultPlan) -> bool {
@@ -378,7 +394,10 @@ impl Shield {
             Mode::Pass => return CellOutcome::Same,
             // Written without a look at the cell, see `rewrite`.
             Mode::Surrogate(..) => return CellOutcome::Null,
-            Mode::Whole(treatment, key) => (treatment.clone(), Arc::clone(key)),
+            Mode::Whole(treatment, key) => {
+                self.count(key);
+                return outcome(plan.column.treat_whole(cell, treatment, tools.tokens, out).ok());
+            }
             Mode::Seal(rule) => {
                 self.count(rule);
                 return outcome(plan.column.seal(cell, rule, tools.tokens, out).ok());
@@ -453,6 +472,7 @@ fn closed(treatment: &Treatment) -> &Treatment {
 }
 
 /// The texts of a block of rows, column by column.
+#[derive(Default)]
 struct Gathered {
     /// One for each column that is read.
     texts: Vec<ColumnTexts>,
@@ -471,26 +491,39 @@ struct Within<'f> {
 }
 
 impl Gathered {
-    fn from_rows(result: &ResultPlan, rows: &[u8]) -> Result<Self, Violation> {
-        let mut gathered =
-            Self { texts: Vec::new(), places: Vec::new(), starts: Vec::new(), void: Vec::new() };
-        for (index, plan) in result.columns.iter().enumerate() {
+    fn of(columns: &[ColumnPlan]) -> Self {
+        let mut gathered = Self::default();
+        for (index, plan) in columns.iter().enumerate() {
             let reads = matches!(plan.mode, Mode::Scan | Mode::Masker(..));
             gathered.places.push(reads.then_some(gathered.texts.len()));
             if reads {
                 gathered.texts.push(ColumnTexts::new(index as u32));
-                gathered.starts.push(vec![0]);
+                gathered.starts.push(Vec::new());
             }
         }
+        gathered
+    }
+
+    /// Takes the texts of these rows, and forgets those before.
+    fn fill(&mut self, columns: &[ColumnPlan], rows: &[u8]) -> Result<(), Violation> {
+        self.void.clear();
+        self.texts.iter_mut().for_each(ColumnTexts::clear);
+        for starts in &mut self.starts {
+            starts.clear();
+            starts.push(0);
+        }
+        if self.texts.is_empty() {
+            return Ok(());
+        }
         for (row, message) in messages(rows).enumerate() {
-            walk_row(message, result.columns.len(), |index, cell| {
-                if let Some(place) = gathered.places[index] {
-                    gathered.gather(&result.columns[index], place, (index, row), cell);
+            walk_row(message, columns.len(), |index, cell| {
+                if let Some(place) = self.places[index] {
+                    self.gather(&columns[index], place, (index, row), cell);
                 }
             })?;
         }
-        gathered.void.sort_unstable();
-        Ok(gathered)
+        self.void.sort_unstable();
+        Ok(())
     }
 
     fn gather(&mut self, plan: &ColumnPlan, place: usize, position: (usize, usize), cell: Option<&[u8]>) {
@@ -551,11 +584,9 @@ enum Verdict {
 
 impl Sources {
     /// What lineage says of a column; none where it counts other columns than the server.
-    fn provenance(&self, index: usize, columns: usize) -> Option<&Provenance> {
+    fn output(&self, index: usize, columns: usize) -> Option<&Output> {
         match self.traced.as_ref()?.outputs(self.statement) {
-            Outputs::Known(outputs) if outputs.len() == columns => {
-                outputs.get(index).map(|output| &output.provenance)
-            }
+            Outputs::Known(outputs) if outputs.len() == columns => outputs.get(index),
             Outputs::Known(_) | Outputs::None | Outputs::Unknown => None,
         }
     }
@@ -563,7 +594,7 @@ impl Sources {
 
 /// The server says of a stored column which one it is, and is believed: no name has to be resolved for that. Of a view's
 /// column it says which, but not what it shows. The rest is lineage's word.
-fn verdict(field: &Field, provenance: Option<&Provenance>, sources: &Sources) -> Verdict {
+fn verdict(field: &Field, output: Option<&Output>, sources: &Sources) -> Verdict {
     let Some(traced) = &sources.traced else { return Verdict::Derived(UNKNOWN.into()) };
     let protected = &traced.protected;
     let ruled = |rule: Option<&Rule>| rule.map_or(Verdict::Free, |rule| Verdict::Ruled(rule.clone()));
@@ -579,7 +610,11 @@ fn verdict(field: &Field, provenance: Option<&Provenance>, sources: &Sources) ->
         return Verdict::Free;
     }
     let named = column.and_then(|column| protected.rule(column));
-    match (origin, provenance) {
+    match (origin, output.map(|output| &output.provenance)) {
+        // The table is the session's own, and nothing else could have put a table there that the catalogue has not.
+        (Origin::Unknown, Some(Provenance::Clean)) if output.is_some_and(|output| output.from_created) => {
+            Verdict::Free
+        }
         (Origin::Stored(_), _) | (Origin::Viewed(_) | Origin::Computed, Some(Provenance::Clean)) => {
             ruled(named)
         }

@@ -21,12 +21,15 @@ pub struct Statement {
     pub inner_of: Option<(Arc<Statement>, usize)>,
     /// Which of the statements copy over the connection, by place; shorter where none of the rest does.
     pub copies: Vec<Option<CopyStream>>,
+    /// When it was read, on whatever clock the caller keeps; 0 where he keeps none. The server may keep to what names meant
+    /// then.
+    pub read_at: u64,
 }
 
 impl Statement {
     /// A message's statements.
     pub fn new(text: Bytes, actions: Vec<Action>) -> Self {
-        Self { text, actions, decoded: None, inner_of: None, copies: Vec::new() }
+        Self { text, actions, decoded: None, inner_of: None, copies: Vec::new(), read_at: 0 }
     }
 
     /// The same with what its copies over the connection say.
@@ -48,7 +51,7 @@ impl Statement {
     pub fn inner(outer: &Arc<Self>, index: usize) -> Option<Self> {
         let inner = outer.actions.get(index)?.inner.as_deref()?;
         let inner_of = Some((Arc::clone(outer), index));
-        Some(Self { inner_of, ..Self::new(Bytes::new(), vec![inner.clone()]) })
+        Some(Self { inner_of, read_at: outer.read_at, ..Self::new(Bytes::new(), vec![inner.clone()]) })
     }
 
     /// The text in UTF-8; none where it is not known in UTF-8, and for the statement of another, see

@@ -132,8 +132,11 @@ impl TextEncoding {
     /// # Errors
     /// When the bytes are not valid in the encoding, or not ASCII and the encoding is not supported.
     pub fn decode<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, str>, EncodingError> {
-        if bytes.is_ascii() {
-            return Ok(String::from_utf8_lossy(bytes));
+        // The most frequent encoding is the text itself, which takes one look and not two.
+        if (self.is_utf8() || bytes.is_ascii())
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Ok(Cow::Borrowed(text));
         }
         let scheme = self.scheme.ok_or_else(|| EncodingError::Unsupported { encoding: self.name.clone() })?;
         scheme.decode(bytes).ok_or_else(|| EncodingError::Invalid { encoding: self.name.clone() })

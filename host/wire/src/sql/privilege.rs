@@ -8,7 +8,7 @@ use super::function::{self, Special};
 /// An asterisk at the end stands for any rest; the first that fits counts. PostgreSQL 18 manual: 9.27.12 and 9.28.9
 /// (files), 33.3 and 33.4 (large objects), 67 (statistics), 27.2 (activity), appendix F: adminpack (until 16), dblink,
 /// pageinspect, pg_stat_statements, pg_walinspect, postgres_fdw.
-const CALLS: [(&str, Privilege); 27] = [
+const CALLS: [(&str, Privilege); 28] = [
     ("dblink*", Privilege::FOREIGN_DATA),
     ("postgres_fdw_disconnect*", Privilege::FOREIGN_DATA),
     ("lo_export", Privilege::SERVER_FILES),
@@ -33,18 +33,20 @@ const CALLS: [(&str, Privilege); 27] = [
     ("pg_rotate_logfile*", Privilege::SERVER_FILES),
     ("pg_show_all_file_settings", Privilege::SERVER_FILES),
     ("pg_stat_file", Privilege::SERVER_FILES),
+    ("pg_lock_status", Privilege::STATISTICS),
     ("pg_mcv_list_items", Privilege::STATISTICS),
     ("pg_stat_get_activity", Privilege::STATISTICS),
     ("pg_stat_get_backend_activity", Privilege::STATISTICS),
     ("pg_stat_statements*", Privilege::STATISTICS),
 ];
 
-/// Samples of columns, texts of other sessions' statements, contents of large objects and of configuration files.
-const RELATIONS: [(&str, Privilege); 13] = [
+/// Samples of columns, keys of advisory locks, texts of other sessions' statements, contents of large objects and of configuration files.
+const RELATIONS: [(&str, Privilege); 14] = [
     ("pg_file_settings", Privilege::SERVER_FILES),
     ("pg_hba_file_rules", Privilege::SERVER_FILES),
     ("pg_ident_file_mappings", Privilege::SERVER_FILES),
     ("pg_largeobject", Privilege::LARGE_OBJECTS),
+    ("pg_locks", Privilege::STATISTICS),
     ("pg_stat_activity", Privilege::STATISTICS),
     ("pg_stat_statements", Privilege::STATISTICS),
     ("pg_statistic", Privilege::STATISTICS),

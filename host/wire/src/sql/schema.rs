@@ -1,7 +1,12 @@
 //! What lineage has to know of a database: relations, functions, who inherits from whom. Plain data, filled by whoever can
 //! ask the server; nothing here asks.
 
+mod firing;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
+
+use firing::Firings;
+pub use firing::{Act, Firing, Follower, FunctionName};
 
 /// A column by the server's numbers: `pg_class.oid` and `pg_attribute.attnum`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,8 +37,10 @@ pub struct SchemaColumn {
 pub enum RelationKind {
     /// A table, partitioned or not, or a sequence.
     Table,
-    /// A view or materialised view: what it holds is what its definition reads.
+    /// A view: what it holds is what its definition reads, computed each time.
     View,
+    /// A materialised view: what it holds is what its definition read once. Reading it computes nothing.
+    Materialized,
     /// A foreign table.
     Foreign,
 }
@@ -68,6 +75,17 @@ pub struct Compared {
     pub written: BTreeSet<i16>,
     /// What they are compared with.
     pub with: BTreeSet<ColumnId>,
+    /// When.
+    pub occasion: Occasion,
+}
+
+/// When stored values are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Occasion {
+    /// When the columns are written.
+    Writing,
+    /// Also when their rows are removed: a foreign key refers to them. What refers may be changed or removed with them.
+    WritingOrRemoval,
 }
 
 /// How often a function gives the same for the same (`pg_proc.provolatile`).
@@ -114,6 +132,8 @@ pub struct Schema {
     relations: Vec<Relation>,
     by_oid: HashMap<u32, usize>,
     by_name: HashMap<Box<str>, Vec<usize>>,
+    /// Who inherits from a relation, or is a partition of it.
+    children: HashMap<u32, Vec<usize>>,
     functions: HashMap<Box<str>, Vec<Function>>,
     /// Operators outside `pg_catalog`, by name, with the name of the function behind each.
     operators: HashMap<Box<str>, Vec<Box<str>>>,
@@ -122,8 +142,12 @@ pub struct Schema {
     operators_of_builtin_types: HashSet<Box<str>>,
     /// Type OIDs whose values are vectors (pgvector's `vector`, `halfvec`, `sparsevec`).
     vector_types: HashSet<u32>,
-    /// `current_schemas(true)` of a fresh connection.
+    vector_array_types: HashSet<u32>,
+    domains_over_text: HashSet<u32>,
+    plain_types: HashSet<u32>,
+    /// See [`SchemaParts::search_path`].
     search_path: Vec<Box<str>>,
+    firings: Firings,
 }
 
 /// What a database consists of: the parts of a [`Schema`].
@@ -146,8 +170,20 @@ pub struct SchemaParts {
     pub operators_of_builtin_types: HashSet<Box<str>>,
     /// OIDs of vector types.
     pub vector_types: HashSet<u32>,
-    /// `current_schemas(true)` of a fresh connection.
+    /// Those of [`SchemaParts::vector_types`] that are arrays of vectors.
+    pub vector_array_types: HashSet<u32>,
+    /// OIDs of domains over `text` or one of its kin, however many domains lie between.
+    pub domains_over_text: HashSet<u32>,
+    /// OIDs of types outside `pg_catalog` any two values of which can be compared and turned into `jsonb`, and which are no
+    /// arrays: enums, those domains, and composite types of built-in types that can as well.
+    pub plain_types: HashSet<u32>,
+    /// `current_schemas(true)` of a fresh connection; `pg_temp` last if the setting names it, for then temporary tables do
+    /// not come first, as they else do.
     pub search_path: Vec<Box<str>>,
+    /// What happens by itself when relations are written, in any order.
+    pub firings: Vec<Firing>,
+    /// Who is written when a relation is, in any order; children are known from [`Relation::parents`].
+    pub followers: Vec<(u32, Follower)>,
 }
 
 impl Relation {
@@ -181,7 +217,11 @@ impl From<SchemaParts> for Schema {
     fn from(parts: SchemaParts) -> Self {
         let mut schema = Self {
             vector_types: parts.vector_types,
+            vector_array_types: parts.vector_array_types,
+            domains_over_text: parts.domains_over_text,
+            plain_types: parts.plain_types,
             search_path: parts.search_path,
+            firings: Firings::new(parts.firings, parts.followers),
             relations: parts.relations,
             functions_of_builtin_types: parts.functions_of_builtin_types,
             operators_of_builtin_types: parts.operators_of_builtin_types,
@@ -191,6 +231,9 @@ impl From<SchemaParts> for Schema {
         for (index, relation) in schema.relations.iter().enumerate() {
             schema.by_oid.insert(relation.oid, index);
             schema.by_name.entry(relation.name.clone()).or_default().push(index);
+            for parent in &relation.parents {
+                schema.children.entry(*parent).or_default().push(index);
+            }
         }
         for function in parts.functions {
             schema.functions.entry(function.name.clone()).or_default().push(function);
@@ -214,6 +257,21 @@ impl Schema {
     /// All relations of that name, in whatever schema.
     pub fn relations_named(&self, name: &str) -> impl Iterator<Item = &Relation> {
         self.by_name.get(name).into_iter().flatten().map(|index| &self.relations[*index])
+    }
+
+    /// The relations that inherit from it directly, or are its partitions.
+    pub fn children_of(&self, oid: u32) -> impl Iterator<Item = &Relation> {
+        self.children.get(&oid).into_iter().flatten().map(|index| &self.relations[*index])
+    }
+
+    /// What happens by itself when the relation is written; of 0: when something is defined.
+    pub fn firings_of(&self, oid: u32) -> &[Firing] {
+        self.firings.of(oid)
+    }
+
+    /// Relations that are written when this one is, but for its children.
+    pub fn followers_of(&self, oid: u32) -> &[Follower] {
+        self.firings.followers_of(oid)
     }
 
     /// All relations, by OID.
@@ -249,6 +307,21 @@ impl Schema {
     /// Whether values of the type are vectors.
     pub fn is_vector(&self, type_oid: u32) -> bool {
         self.vector_types.contains(&type_oid)
+    }
+
+    /// Whether the type is a domain over text.
+    pub fn is_domain_over_text(&self, type_oid: u32) -> bool {
+        self.domains_over_text.contains(&type_oid)
+    }
+
+    /// Whether values of a type that users made are known to be no arrays.
+    pub fn is_no_array(&self, type_oid: u32) -> bool {
+        self.is_plain(type_oid) || (self.is_vector(type_oid) && !self.vector_array_types.contains(&type_oid))
+    }
+
+    /// Whether any two values of a type that users made can be compared and turned into `jsonb`, and it is no array.
+    pub fn is_plain(&self, type_oid: u32) -> bool {
+        self.plain_types.contains(&type_oid)
     }
 
     /// The schemas a fresh connection looks through, in order.

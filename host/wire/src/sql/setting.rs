@@ -1,11 +1,12 @@
 //! Run-time parameters that a restricted role may set: those that change how values are written, how long things may take
-//! or how a statement is planned. None makes a value visible that the statement does not return, none changes who runs it,
+//! or how much memory they may use. None makes a value visible that the statement does not return, none changes who runs it,
 //! and those that change how names or texts are read are followed by the session.
 
 /// Sorted (PostgreSQL 18 manual, chapter 19). What is left out on purpose: whatever sends the server's own words about
 /// plans and statements to the client or to a file (`debug_…`, `log_…`, `auto_explain.…`), loads code
-/// (`…_preload_libraries`), switches triggers off (`session_replication_role`), or changes what `x = NULL` means.
-const HARMLESS: [&str; 72] = [
+/// (`…_preload_libraries`), makes the planner prefer an index, in whose order rows then come (`enable_…`, `…_cost`, `geqo…`),
+/// switches triggers off (`session_replication_role`), or changes what `x = NULL` means.
+const HARMLESS: [&str; 59] = [
     "application_name",
     "bytea_output",
     "check_function_bodies",
@@ -13,10 +14,6 @@ const HARMLESS: [&str; 72] = [
     // DEBUG and LOG messages are withheld from such a role.
     "client_min_messages",
     "constraint_exclusion",
-    "cpu_index_tuple_cost",
-    "cpu_operator_cost",
-    "cpu_tuple_cost",
-    "cursor_tuple_fraction",
     "datestyle",
     "default_statistics_target",
     "default_table_access_method",
@@ -26,13 +23,9 @@ const HARMLESS: [&str; 72] = [
     "default_transaction_deferrable",
     "default_transaction_isolation",
     "default_transaction_read_only",
-    "effective_cache_size",
     "effective_io_concurrency",
     "escape_string_warning",
     "extra_float_digits",
-    "from_collapse_limit",
-    "geqo",
-    "geqo_threshold",
     "hash_mem_multiplier",
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
@@ -41,7 +34,6 @@ const HARMLESS: [&str; 72] = [
     "jit_above_cost",
     "jit_inline_above_cost",
     "jit_optimize_above_cost",
-    "join_collapse_limit",
     "lc_monetary",
     "lc_numeric",
     "lc_time",
@@ -54,15 +46,11 @@ const HARMLESS: [&str; 72] = [
     "min_parallel_table_scan_size",
     "names",
     "parallel_leader_participation",
-    "parallel_setup_cost",
-    "parallel_tuple_cost",
     "plan_cache_mode",
     "quote_all_identifiers",
-    "random_page_cost",
     "row_security",
     "search_path",
     "seed",
-    "seq_page_cost",
     "session characteristics",
     "standard_conforming_strings",
     "statement_timeout",
@@ -81,8 +69,8 @@ const HARMLESS: [&str; 72] = [
     "xmloption",
 ];
 
-/// Families: planner switches, and how far pgvector's indexes search.
-const HARMLESS_PREFIXES: [&str; 3] = ["enable_", "hnsw.", "ivfflat."];
+/// Families: how far pgvector's indexes search.
+const HARMLESS_PREFIXES: [&str; 2] = ["hnsw.", "ivfflat."];
 
 /// Whether a restricted role may set it; the name in lower case, as in [`Action::setting`].
 ///
@@ -103,9 +91,7 @@ mod tests {
     #[test]
     fn what_drivers_set_is_harmless_and_what_makes_values_visible_is_not() {
         let check = |name: &str, expected: bool| assert_eq!(is_harmless_setting(name), expected, "{name}");
-        for name in
-            ["application_name", "extra_float_digits", "search_path", "enable_seqscan", "hnsw.ef_search"]
-        {
+        for name in ["application_name", "extra_float_digits", "search_path", "jit", "hnsw.ef_search"] {
             check(name, true);
         }
         for name in [
@@ -116,6 +102,8 @@ mod tests {
             "session_replication_role",
             "role",
             "transform_null_equals",
+            "enable_seqscan",
+            "random_page_cost",
             "app.tenant",
             "*",
             "",

@@ -943,7 +943,7 @@ fn altering_and_dropping() {
             ALTER TABLE t RENAME COLUMN ssn TO x
                 alter table [define] define:t(relation)  .ssn
             ALTER TABLE t RENAME TO u
-                alter table [define] define:t(relation)
+                alter table [define] define:u(relation) define:t(relation)
             ALTER TABLE t RENAME CONSTRAINT a TO b
                 alter table [define] define:a(other) define:t(relation)
             ALTER TABLE t SET SCHEMA s
@@ -953,7 +953,7 @@ fn altering_and_dropping() {
             ALTER INDEX i ATTACH PARTITION j
                 alter index [define] define:i(relation) define:j(relation)
             ALTER VIEW v RENAME TO w
-                alter view [define] define:v(relation)
+                alter view [define] define:w(relation) define:v(relation)
             ALTER VIEW v ALTER COLUMN a SET DEFAULT 1
                 alter view [define] define:v(relation)  .a
             ALTER MATERIALIZED VIEW v SET SCHEMA s

@@ -110,21 +110,28 @@ pub(super) fn put_line(
 }
 
 fn put_escaped(value: &[u8], delimiter: u8, out: &mut BytesMut) {
-    for byte in value {
-        let escape = match byte {
-            0x08 => Some(b'b'),
-            b'\t' => Some(b't'),
-            b'\n' => Some(b'n'),
-            0x0b => Some(b'v'),
-            0x0c => Some(b'f'),
-            b'\r' => Some(b'r'),
-            b'\\' => Some(b'\\'),
-            byte if *byte == delimiter => Some(*byte),
-            _ => None,
-        };
-        match escape {
-            Some(letter) => out.extend_from_slice(&[b'\\', letter]),
-            None => out.extend_from_slice(&[*byte]),
+    let mut plain = 0;
+    for (at, byte) in value.iter().enumerate() {
+        if let Some(letter) = escape(*byte, delimiter) {
+            out.extend_from_slice(&value[plain..at]);
+            out.extend_from_slice(&[b'\\', letter]);
+            plain = at + 1;
         }
+    }
+    out.extend_from_slice(&value[plain..]);
+}
+
+/// What stands behind the backslash for a byte that needs one.
+fn escape(byte: u8, delimiter: u8) -> Option<u8> {
+    match byte {
+        0x08 => Some(b'b'),
+        b'\t' => Some(b't'),
+        b'\n' => Some(b'n'),
+        0x0b => Some(b'v'),
+        0x0c => Some(b'f'),
+        b'\r' => Some(b'r'),
+        b'\\' => Some(b'\\'),
+        byte if byte == delimiter => Some(byte),
+        _ => None,
     }
 }

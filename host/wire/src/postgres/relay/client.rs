@@ -231,11 +231,13 @@ impl Relay {
         let pending = match held.what {
             HeldWhat::Parse { name, .. } => {
                 let prepared = Arc::new(Prepared { statement: Arc::clone(statement) });
-                Pending::Parse(self.statements.change(&name, Some(prepared), op)?)
+                let change = self.statements.change(&name, Some(prepared), op)?;
+                Pending::Parse(change, Arc::clone(statement))
             }
             HeldWhat::Bind { portal } => {
                 let name = portal.name.clone();
-                Pending::Bind(self.portals.change(&name, Some(portal), op)?)
+                let statement = Arc::clone(&portal.prepared.statement);
+                Pending::Bind(self.portals.change(&name, Some(portal), op)?, statement)
             }
             HeldWhat::Query { .. } | HeldWhat::Execute { .. } | HeldWhat::Impossible { .. } => {
                 unreachable!("a clearance answers a Parse or a Bind")

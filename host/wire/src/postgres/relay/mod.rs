@@ -162,6 +162,8 @@ pub enum Response {
     Report {
         /// The exchange it belongs to, if one is under way.
         exchange: Option<ExchangeId>,
+        /// What is being parsed, bound or described, if nothing runs.
+        statement: Option<Arc<Statement>>,
     },
     /// The next row would be one more than allowed: answer with [`Relay::stop`].
     CapReached {
@@ -314,6 +316,11 @@ impl Relay {
     /// and the server has told of the settings that changed, so that [`Relay::client_encoding`] is what it says.
     pub fn is_settled(&self) -> bool {
         !self.ran && self.is_idle()
+    }
+
+    /// Whether something has run to its end since the last ReadyForQuery: the segment's transaction may hold it.
+    pub fn has_run(&self) -> bool {
+        self.ran
     }
 
     /// Whether the client went in the middle of its data: the upstream waits for the rest of a message, and takes nothing

@@ -8,6 +8,7 @@ use grille_core::audit::Outcome;
 
 use super::super::message::{Field, rows_of_tag};
 use super::super::names::{Change, Portal, Prepared};
+use super::super::statement::Statement;
 use super::copying::Copying;
 use super::{Rows, Run};
 use crate::sql::CopyStream;
@@ -19,8 +20,8 @@ pub(super) enum Pending {
     Query(Running),
     /// The statement put in place of a refused Query; the error it draws is replaced by these bytes.
     RefusedQuery(Bytes),
-    Parse(Change<Prepared>),
-    Bind(Change<Portal>),
+    Parse(Change<Prepared>, Arc<Statement>),
+    Bind(Change<Portal>, Arc<Statement>),
     Describe {
         /// The portal whose columns the answer tells; none for a statement, or a portal not known here.
         portal: Option<Arc<Portal>>,

@@ -219,12 +219,12 @@ impl Relay {
         }
         let Some(front) = self.pending.pop_front() else { return unexpected };
         let shown = match (header.tag, front) {
-            (backend::PARSE_COMPLETE, Pending::Parse(change)) => {
+            (backend::PARSE_COMPLETE, Pending::Parse(change, _)) => {
                 self.statements.confirm(&change);
                 self.read_after_run |= self.ran;
                 Shown::Yes
             }
-            (backend::BIND_COMPLETE, Pending::Bind(change)) => {
+            (backend::BIND_COMPLETE, Pending::Bind(change, _)) => {
                 self.portals.confirm(&change);
                 // The server has one name space for portals and cursors.
                 if let Ok(name) = std::str::from_utf8(change.name()) {
@@ -338,7 +338,7 @@ impl Relay {
 
     fn on_error(&mut self, total: usize) -> Result<Step, Violation> {
         let state = sqlstate(self.message(total));
-        let exchange = self.front_exchange();
+        let (exchange, statement) = (self.front_exchange(), self.front_statement());
         match self.pending.front_mut() {
             // Not an answer: the server is going away, or says why it cannot go on.
             None | Some(Pending::Sync) => return Ok(self.on_report(total)),
@@ -357,15 +357,15 @@ impl Relay {
                 return Ok(self.substitute(total, &error));
             }
             Some(
-                Pending::Parse(_)
-                | Pending::Bind(_)
+                Pending::Parse(..)
+                | Pending::Bind(..)
                 | Pending::Describe { .. }
                 | Pending::Execute(..)
                 | Pending::CloseStatement(_)
                 | Pending::ClosePortal(_),
             ) => self.fail_segment(state),
         }
-        Ok(self.report(total, exchange))
+        Ok(self.report(total, exchange, statement))
     }
 
     /// The server skips everything up to the next Sync: what was written down for it is taken back, the latest first.
@@ -380,8 +380,8 @@ impl Relay {
         let mut ended = Vec::new();
         for (index, pending) in skipped.into_iter().enumerate().rev() {
             match pending {
-                Pending::Parse(change) | Pending::CloseStatement(change) => self.statements.undo(change),
-                Pending::Bind(change) | Pending::ClosePortal(change) => self.portals.undo(change),
+                Pending::Parse(change, _) | Pending::CloseStatement(change) => self.statements.undo(change),
+                Pending::Bind(change, _) | Pending::ClosePortal(change) => self.portals.undo(change),
                 Pending::Describe { portal, .. } => {
                     if let Some(portal) = portal {
                         portal.set_described(portal.fields.get().is_some());
@@ -397,11 +397,16 @@ impl Relay {
     }
 
     fn on_report(&mut self, total: usize) -> Step {
-        let exchange = self.front_exchange();
-        self.report(total, exchange)
+        let (exchange, statement) = (self.front_exchange(), self.front_statement());
+        self.report(total, exchange, statement)
     }
 
-    fn report(&mut self, total: usize, exchange: Option<ExchangeId>) -> Step {
+    fn report(
+        &mut self,
+        total: usize,
+        exchange: Option<ExchangeId>,
+        statement: Option<Arc<Statement>>,
+    ) -> Step {
         // Of reports, a muted session drops all but notifications, which are other sessions' and looked at all the same.
         let dropped = self.muted && self.upstream[self.walked] != backend::NOTIFICATION_RESPONSE;
         self.gave_up |= !dropped && ends_the_connection(self.message(total));
@@ -411,7 +416,7 @@ impl Relay {
         }
         self.release_walked();
         self.head = total;
-        Step::Ask(Response::Report { exchange })
+        Step::Ask(Response::Report { exchange, statement })
     }
 
     fn on_parameter_status(&mut self, total: usize) -> Result<Step, Violation> {
@@ -491,6 +496,17 @@ impl Relay {
         }
     }
 
+    /// The statement that a message is about which runs nothing.
+    fn front_statement(&self) -> Option<Arc<Statement>> {
+        match self.pending.front() {
+            Some(Pending::Parse(_, statement) | Pending::Bind(_, statement)) => Some(Arc::clone(statement)),
+            Some(Pending::Describe { portal: Some(portal), .. }) => {
+                Some(Arc::clone(&portal.prepared.statement))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn walk(&mut self, total: usize, shown: Shown) {
         let always = matches!(
             self.upstream[self.walked],
@@ -526,7 +542,7 @@ impl Pending {
     /// Whether a statement's text was read to judge it.
     fn was_judged(&self) -> bool {
         match self {
-            Self::Query(_) | Self::Parse(_) | Self::Bind(_) | Self::Execute(..) => true,
+            Self::Query(_) | Self::Parse(..) | Self::Bind(..) | Self::Execute(..) => true,
             Self::RefusedQuery(_)
             | Self::Describe { .. }
             | Self::CloseStatement(_)

@@ -127,7 +127,8 @@ impl Column {
     /// The column in a session whose `client_encoding` is not UTF-8: texts are given to the sink in UTF-8 all the same, and
     /// cells are written in that encoding.
     pub fn in_encoding(self, encoding: Arc<TextEncoding>) -> Self {
-        Self { encoding: Some(encoding), ..self }
+        // UTF-8 needs no conversion and is what cells are worked on in.
+        Self { encoding: (!encoding.is_utf8()).then_some(encoding), ..self }
     }
 
     /// The column as one of values without texts, whatever its type's number says: for pgvector's types, whose numbers

@@ -32,6 +32,8 @@ const PURPOSE_STREAM: &[u8] = b"grille token stream 1\0";
 /// `EVP_AEAD_CTX_cleanup`).
 pub struct Tokenizer {
     key: hmac::Key,
+    /// For each domain, by its discriminant: an HMAC that has taken all that is the same for each value of it.
+    begun: [hmac::Context; Domain::ALL.len()],
     sealer: Sealer,
 }
 
@@ -60,6 +62,22 @@ pub(super) enum Domain {
 }
 
 impl Domain {
+    /// In the order of the discriminants.
+    const ALL: [Self; 12] = [
+        Self::Text,
+        Self::Bytes,
+        Self::Number,
+        Self::Float,
+        Self::Uuid,
+        Self::Date,
+        Self::Time,
+        Self::Timestamp,
+        Self::Interval,
+        Self::Network,
+        Self::HardwareAddress,
+        Self::Bits,
+    ];
+
     /// Part of what is signed: changing one changes every token made of it.
     fn word(self) -> &'static str {
         match self {
@@ -88,7 +106,10 @@ impl Tokenizer {
         if key.len() < TOKEN_KEY_BYTES_MIN {
             return Err(KeyTooShort { bytes: key.len() });
         }
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), sealer: Sealer::new(key) })
+        let sealer = Sealer::new(key);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let begun = Domain::ALL.map(|domain| begin(&key, domain));
+        Ok(Self { key, begun, sealer })
     }
 
     /// The value of a round-trip token that [`Column::seal`](super::Column::seal) made; `None` when the text is no token of
@@ -106,7 +127,7 @@ impl Tokenizer {
     /// goes first and then strength: `n` characters carry `5n` bits, so that among `N` values about `N² / 2^(5n + 1)`
     /// pairs share a token.
     pub(super) fn text(&self, domain: Domain, value: &[u8], room: usize) -> String {
-        let mut token = String::new();
+        let mut token = String::with_capacity(PREFIX.len() + SYMBOLS);
         if room >= PREFIX.len() + SYMBOLS {
             token.push_str(PREFIX);
         }
@@ -119,10 +140,7 @@ impl Tokenizer {
 
     /// As many keyed bytes as asked for, the same for the same value.
     pub(super) fn stream(&self, domain: Domain, value: &[u8]) -> Stream<'_> {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(PURPOSE);
-        context.update(domain.word().as_bytes());
-        context.update(&[0]);
+        let mut context = self.begun[domain as usize].clone();
         context.update(value);
         let seed = block(&context.sign());
         Stream { key: &self.key, seed, block: seed, used: 0, counter: 0 }
@@ -133,6 +151,14 @@ impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tokenizer(..)")
     }
+}
+
+fn begin(key: &hmac::Key, domain: Domain) -> hmac::Context {
+    let mut context = hmac::Context::with_key(key);
+    context.update(PURPOSE);
+    context.update(domain.word().as_bytes());
+    context.update(&[0]);
+    context
 }
 
 fn block(tag: &hmac::Tag) -> [u8; 32] {
@@ -199,6 +225,13 @@ mod tests {
     fn a_short_key_is_refused() {
         for bytes in [0, 1, 31] {
             assert_eq!(Tokenizer::new(&vec![7; bytes]).err(), Some(KeyTooShort { bytes }));
+        }
+    }
+
+    #[test]
+    fn domains_are_listed_in_their_order() {
+        for (index, domain) in Domain::ALL.into_iter().enumerate() {
+            assert_eq!(domain as usize, index, "{}", domain.word());
         }
     }
 

@@ -57,6 +57,17 @@ fn rename_command<'n>(node: &'n NodeEnum, rename: &RenameStmt) -> Command<'n> {
             command.columns.push(rename.subname.clone())
         }
         ObjectType::ObjectPolicy | ObjectType::ObjectRole => command.effects |= Effect::GRANT,
+        // From now on its new name means it.
+        ObjectType::ObjectTable
+        | ObjectType::ObjectView
+        | ObjectType::ObjectMatview
+        | ObjectType::ObjectForeignTable
+        | ObjectType::ObjectSequence
+        | ObjectType::ObjectIndex => {
+            let schema = rename.relation.as_ref().map_or("", |relation| &relation.schemaname);
+            let new = name::qualified([schema, &rename.newname]);
+            command = command.object(ObjectKind::Relation, new, Access::Define);
+        }
         _ => {}
     }
     match (&rename.relation, &rename.object) {

@@ -6,7 +6,7 @@ use pg_query::protobuf::{FuncCall, Node};
 use super::context::Traced;
 use super::kind::{self, Kind};
 use super::scope::Scope;
-use super::taint::Value;
+use super::taint::{Taint, Value};
 use super::total::{self, Argument};
 use super::tracer::Tracer;
 use crate::sql::function::{self, Special};
@@ -65,17 +65,36 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         if let Some(window) = call.over.as_deref() {
             self.window(window, scope)?;
         }
+        let parts: Vec<&'t str> = name::strings(&call.funcname).collect();
+        let nodes: Vec<&'t Node> = call.args.iter().map(argument).collect();
+        let arguments: Vec<Argument<'_, 't>> =
+            nodes.iter().zip(&values).map(|(node, value)| Argument { node, cell: &value.cell }).collect();
         // FILTER decides for which rows the arguments are looked at.
         let mut value = match call.agg_filter.as_deref() {
             Some(filter) => Value::computed([&self.value(filter, scope)?], Kind::Unknown),
             None => Value::clean(Kind::Unknown),
         };
-        values.iter().chain([&keys]).for_each(|part| value.absorb_next(part));
-        let parts: Vec<&'t str> = name::strings(&call.funcname).collect();
-        let nodes: Vec<&'t Node> = call.args.iter().map(argument).collect();
-        let arguments: Vec<Argument<'_, 't>> =
-            nodes.iter().zip(&values).map(|(node, value)| Argument { node, cell: &value.cell }).collect();
-        Ok(self.call_named(&parts, &arguments, value))
+        let given = values.iter().chain([&keys]);
+        if call.over.is_none() && self.takes_all(&parts, &arguments) {
+            value.absorb_next(&Value::computed(given, Kind::Unknown));
+        } else {
+            given.for_each(|part| value.absorb_next(part));
+        }
+        let value = self.call_named(&parts, &arguments, value);
+        // What an array's elements are as arguments is not known.
+        Ok(match parts.last() {
+            Some(name) if call.func_variadic => value.failing(name),
+            Some(_) | None => value,
+        })
+    }
+
+    /// Whether all arguments are computed before the function is called, whatever they are. Of one written in SQL, the server
+    /// may put the body in place of the call, which then computes an argument where the body refers to it.
+    fn takes_all(&self, parts: &[&str], arguments: &[Argument<'_, 't>]) -> bool {
+        let ([name] | ["pg_catalog", name]) = parts else { return false };
+        total::function(name, arguments)
+            && self.context.schema.functions_named(name).is_empty()
+            && !self.context.is_uncertain("", name)
     }
 
     /// `x.f` where x has no field f: the same as `f(x)`.
@@ -103,7 +122,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let callee = self.callee(parts, arguments);
         let given = value.cell.taint.clone();
         if callee.returns_set {
+            self.sets += 1;
             self.shape(&given, "a function that returns rows");
+            // How many rows it gives depends on what it reads.
+            if callee.reach == Reach::Reads {
+                self.shape(&Taint::unknown(), "a function that returns rows");
+            }
         }
         if callee.keeps {
             self.launder(&given, name);
@@ -133,11 +157,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 Some(Special::Dangerous) => Reach::Reads,
                 None if function::shows_statement(name) => Reach::Reads,
                 Some(Special::SetConfig | Special::Notify | Special::AdvisoryLock) | None => {
-                    if total::function(name, arguments) {
-                        Reach::Total
-                    } else {
-                        Reach::Computes
-                    }
+                    let gathers =
+                        name == "array_agg" && arguments.iter().all(|one| self.is_no_array(one.cell));
+                    if total::function(name, arguments) || gathers { Reach::Total } else { Reach::Computes }
                 }
             };
             hides_others = (of_builtin_types || arguments.is_empty())
@@ -191,22 +213,26 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         reach
     }
 
-    /// Notes a function that something else than a call names, whatever its arguments.
-    pub(super) fn mention_function(&mut self, parts: &[&str]) {
+    /// Notes a function that something else than a call of the statement's names, whatever its arguments, and tells the worst
+    /// that it can mean.
+    pub(super) fn mention_function(&mut self, parts: &[&str]) -> Reach {
         let (schema, name) = match *parts {
             [name] => ("", name),
             [schema, name] | [_, schema, name] => (schema, name),
-            [..] => return,
+            [..] => return Reach::Anything,
         };
         let all: &'s [Function] = self.context.schema.functions_named(name);
+        let mut reach = Reach::Computes;
         let mut is_known = matches!(schema, "" | "pg_catalog") && self.context.schema.builtin(name).is_some();
         for function in all.iter().filter(|function| schema.is_empty() || *function.schema == *schema) {
             is_known = true;
-            self.reach_of(function);
+            reach = reach.max(self.reach_of(function));
         }
         if !is_known {
             self.unknown_function(&name::qualified(parts.iter().copied()), true);
+            reach = Reach::Anything;
         }
+        reach
     }
 
     /// What an operator does to values of such types; no left one for a prefix.
@@ -219,10 +245,26 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     ) -> Reach {
         let schema = qualifier(names);
         let builtin = match schema {
-            None | Some("pg_catalog") if kind::operator_is_total(operator, left, right) => Reach::Total,
+            None | Some("pg_catalog")
+                if kind::operator_is_total(
+                    operator,
+                    left.map(|left| self.spoken(left)),
+                    self.spoken(right),
+                ) =>
+            {
+                Reach::Total
+            }
             None | Some(_) => Reach::Computes,
         };
         builtin.max(self.user_operator(names, operator, left, right))
+    }
+
+    /// The type that the built-in operators see: that under a domain, if it is text.
+    fn spoken(&self, kind: Kind) -> Kind {
+        match kind.oid() {
+            Some(oid) if self.context.schema.is_domain_over_text(oid) => Kind::of(kind::TEXT),
+            Some(_) | None => kind,
+        }
     }
 
     /// The same, of operators outside `pg_catalog` only.

@@ -1,11 +1,15 @@
 //! Statements as a whole: what they give back, and which statement inside them is traced.
 
+use grille_core::Effect;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CopyStmt, CreateTableAsStmt, IntoClause, Node, ObjectType, SelectStmt, VariableShowStmt, ViewStmt,
+    CopyStmt, CreateTableAsStmt, DefElem, ExplainStmt, IntoClause, Node, ObjectType, SelectStmt,
+    VariableShowStmt, ViewStmt,
 };
 
 use super::context::{Context, Traced};
+use super::created;
+use super::fire::Given;
 use super::kind::Kind;
 use super::query::{Progress, Query};
 use super::scope::{Found, Item, Scope, Source};
@@ -35,7 +39,7 @@ pub(super) fn lineage<'t, 's: 't>(
 fn later<'t, 's: 't>(context: &mut Context<'s>, node: Option<&'t Node>, text: &'t str) -> Traced<Lineage> {
     let Some(node) = node.and_then(|node| node.node.as_ref()) else { return Ok(unknown()) };
     let inner = lineage(context, node, text)?;
-    Ok(Lineage { outputs: Outputs::None, inner: Some(Box::new(inner.clone())), ..inner })
+    Ok(Lineage { outputs: Outputs::None, made: None, inner: Some(Box::new(inner.clone())), ..inner })
 }
 
 fn unknown() -> Lineage {
@@ -47,12 +51,14 @@ fn now<'t, 's: 't>(context: &mut Context<'s>, node: &'t NodeEnum, text: &'t str)
     let mut tracer = Tracer::new(context, naming.search_path.as_deref(), text, Author::Client);
     let outputs = tracer.statement(node)?;
     let findings = std::mem::take(&mut tracer.findings);
+    let made = tracer.made.take();
     Ok(Lineage {
         outputs,
         uses: findings.uses.into_iter().collect(),
         unknown_functions: findings.unknown_functions.into_iter().collect(),
         touches_protected: findings.may_quote || context.counts(&findings.touched),
         foreign: findings.foreign,
+        made,
         inner: None,
     })
 }
@@ -65,15 +71,21 @@ fn outputs(columns: &Columns<'_>) -> Outputs {
 }
 
 fn output(field: &Field<'_>) -> Output {
-    let kind = match (field.cell.form, field.cell.kind) {
-        (Form::Column, Kind::Type { oid, typmod }) => Some((oid, typmod)),
-        (Form::Column, Kind::Unknown | Kind::Literal) | (Form::Computed, _) => None,
+    let kind = match field.cell.form {
+        Form::Column => field.cell.kind.numbers(),
+        Form::Computed => None,
     };
-    Output { name: field.name.into(), provenance: field.cell.provenance(), kind }
+    let from_created = field.cell.from_created && field.cell.form == Form::Column;
+    Output { name: field.name.into(), provenance: field.cell.provenance(), kind, from_created }
 }
 
 fn clean_outputs(names: &[&str]) -> Outputs {
-    let output = |name: &&str| Output { name: (*name).into(), provenance: Provenance::Clean, kind: None };
+    let output = |name: &&str| Output {
+        name: (*name).into(),
+        provenance: Provenance::Clean,
+        kind: None,
+        from_created: false,
+    };
     Outputs::Known(names.iter().map(output).collect())
 }
 
@@ -97,13 +109,17 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 let query = self.merge(merge, None)?;
                 Ok(returned(merge.returning_clause.is_some(), &query))
             }
-            NodeEnum::ExplainStmt(explain) => self.explain(explain.query.as_deref()),
+            NodeEnum::ExplainStmt(explain) => self.explain(explain),
             NodeEnum::CopyStmt(copy) => self.copy(copy),
             NodeEnum::CreateTableAsStmt(create) => self.create_table_as(create),
             NodeEnum::ViewStmt(view) => self.create_view(view),
             NodeEnum::VariableShowStmt(show) => Ok(shown(show)),
             // Names stand for statements that the caller knows.
-            NodeEnum::ExecuteStmt(_) => {
+            NodeEnum::ExecuteStmt(execute) => {
+                for node in &execute.params {
+                    let value = self.value(node, &Scope::inside(None))?;
+                    self.launder(&value.cell.taint, "EXECUTE");
+                }
                 self.findings.touched.unknown = true;
                 Ok(Outputs::Unknown)
             }
@@ -126,6 +142,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 for part in schema.schema_elts.iter().filter_map(|part| part.node.as_ref()) {
                     self.nested(|tracer| tracer.statement(part))?;
                 }
+                self.made = None;
+                Ok(Outputs::None)
+            }
+            NodeEnum::CreateStmt(create) => {
+                self.definition(node)?;
+                self.make_table(create);
                 Ok(Outputs::None)
             }
             _ => {
@@ -139,12 +161,14 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let query = self.select(select, None)?;
         let Some(into) = into_clause(select) else { return Ok(outputs(&query.columns)) };
         self.launder(&query.columns.taint(), &destination(Some(into)));
+        self.make_table_into(into, &query.columns);
         Ok(Outputs::None)
     }
 
-    /// A plan shows what the statement mentions: constants, conditions of views, and with ANALYZE how many rows there were.
-    fn explain(&mut self, node: Option<&'t Node>) -> Traced<Outputs> {
-        if let Some(node) = node.and_then(|node| node.node.as_ref()) {
+    /// A plan shows what the statement mentions: constants, conditions of views, and with ANALYZE how many rows there were. Its
+    /// costs show how large the relations are.
+    fn explain(&mut self, explain: &'t ExplainStmt) -> Traced<Outputs> {
+        if let Some(node) = explain.query.as_deref().and_then(|node| node.node.as_ref()) {
             self.nested(|tracer| match node {
                 NodeEnum::DeclareCursorStmt(declare) => match declare.query.as_deref() {
                     Some(node) => tracer.query(node, None).map(|_| Outputs::None),
@@ -153,33 +177,72 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 _ => tracer.statement(node),
             })?;
         }
-        let taint = self.findings.touched.clone();
+        self.made = None;
+        let mut taint = self.findings.touched.clone();
+        if shows_sizes(&explain.options) {
+            let schema = self.context.schema;
+            let relations = std::mem::take(&mut self.findings.relations);
+            // What is under a view of the session's own making was not kept.
+            taint.unknown |= relations.contains(&created::NO_OID);
+            let relations: Vec<_> = relations.iter().filter_map(|oid| schema.relation(*oid)).collect();
+            taint.absorb(&self.held_by(&relations)?);
+        }
         let cell = Cell::computed(taint, Kind::Unknown);
         Ok(Outputs::Known(vec![output(&Field { name: "QUERY PLAN", cell })]))
     }
 
     fn create_table_as(&mut self, create: &'t CreateTableAsStmt) -> Traced<Outputs> {
         let destination = destination(create.into.as_deref());
-        let taint = match create.query.as_deref() {
+        let columns = match create.query.as_deref() {
             Some(Node { node: Some(NodeEnum::ExecuteStmt(_)) }) | None => {
                 self.findings.touched.unknown = true;
-                Taint::unknown()
+                Columns::Uncounted(Taint::unknown())
             }
-            Some(node) => self.query(node, None)?.columns.taint(),
+            Some(node) => self.query(node, None)?.columns,
         };
-        // What a materialised view holds follows from its definition.
+        // What a materialised view holds follows from its definition, unless that means something else after the transaction.
         if create.objtype() != ObjectType::ObjectMatview {
-            self.launder(&taint, &destination);
+            self.launder(&columns.taint(), &destination);
+            self.make_table_as(create, &columns);
+        } else if columns.taint().unknown {
+            self.launder(&Taint::unknown(), &destination);
         }
         Ok(Outputs::None)
     }
 
     /// A view's columns follow from its definition, but its clauses are the client's, here for the last time.
     fn create_view(&mut self, view: &'t ViewStmt) -> Traced<Outputs> {
+        if let Some(range) = view.view.as_ref().filter(|_| view.replace) {
+            // A materialised view over it keeps the rows of what it was, and is read as what it will be.
+            let replaced = self.relations_meant(&range.schemaname, &range.relname);
+            let held = self.held_by(&replaced)?;
+            self.launder(&held, "CREATE OR REPLACE VIEW");
+        }
         if let Some(node) = view.query.as_deref() {
-            self.query(node, None)?;
+            let columns = self.query(node, None)?.columns;
+            self.make_view(view, &columns);
         }
         Ok(Outputs::None)
+    }
+}
+
+/// Whether a plan comes with costs, which it does unless they are turned off, or with what ANALYZE measures.
+fn shows_sizes(options: &[Node]) -> bool {
+    let is_given = |name: &str, off: bool| {
+        options.iter().any(|option| match &option.node {
+            Some(NodeEnum::DefElem(option)) => option.defname == name && is_off(option) == off,
+            _ => false,
+        })
+    };
+    is_given("costs", false) || is_given("analyze", false) || !is_given("costs", true)
+}
+
+fn is_off(option: &DefElem) -> bool {
+    match option.arg.as_deref().and_then(|arg| arg.node.as_ref()) {
+        Some(NodeEnum::String(word)) => matches!(word.sval.to_ascii_lowercase().as_str(), "off" | "false"),
+        Some(NodeEnum::Boolean(value)) => !value.boolval,
+        Some(NodeEnum::Integer(number)) => number.ival == 0,
+        _ => false,
     }
 }
 
@@ -225,6 +288,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let written: Vec<&str> =
             if named.is_empty() { all.map(|column| &*column.name).collect() } else { named };
         self.probe(&target.relations, &written)?;
+        self.fire(&target.relations, Effect::INSERT, Given::Only(&written))?;
         // Its WHERE looks at the rows that come in.
         let rows = Source::Open(Cell::clean(Kind::Unknown));
         let scope = Scope::with(None, vec![Item::new(None, rows)]);

@@ -77,7 +77,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         scope: &Scope<'_, 't>,
     ) -> Traced<(Value<'t>, Option<Vec<Operand>>)> {
         let value = self.value(node, scope)?;
-        if !value.is_tainted() || value.cell.taint.unknown || value.cell.partial.is_some() {
+        if !value.is_tainted() || value.cell.taint.unknown || value.fails.is_some() {
             return Ok((value, None));
         }
         let (Some(left), Some(right)) = (expression.lexpr.as_deref(), expression.rexpr.as_deref()) else {
@@ -107,7 +107,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             | AExprKind::AexprNotBetweenSym => (left, None),
         };
         let is_bare = match (&column.node, &constants) {
-            (Some(NodeEnum::ColumnRef(_)), Some(_)) => self.value(column, scope)?.cell.form == Form::Column,
+            (Some(NodeEnum::ColumnRef(_)), Some(_)) => {
+                let cell = self.value(column, scope)?.cell;
+                cell.form == Form::Column && cell.partial.is_none()
+            }
             _ => false,
         };
         Ok((value, constants.filter(|_| is_bare)))

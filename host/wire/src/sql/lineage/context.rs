@@ -11,7 +11,7 @@ use crate::sql::schema::{ColumnId, Schema};
 
 /// Most steps of one trace: an expression, or eight columns looked at. A statement of the longest SQL takes some 200,000; more
 /// is taken by one that nests recursive queries in each other. It bounds a trace to about a second.
-const WORK_MAX: usize = 4_000_000;
+pub(super) const WORK_MAX: usize = 4_000_000;
 
 /// Deepest nesting that is traced, in expressions and queries, views included. It takes a third of
 /// [`STACK_BYTES`](crate::sql::STACK_BYTES) in an unoptimised build.
@@ -43,6 +43,11 @@ pub(super) struct View {
     pub(super) touched: Taint,
     /// It reads a foreign table.
     pub(super) foreign: bool,
+    /// The relations it reads, also those under the views among them.
+    pub(super) relations: BTreeSet<u32>,
+    /// Of each column: the name it has where it comes from, if it is a column as it stands. Nothing where the definition
+    /// could not be read.
+    pub(super) origins: Option<Vec<Option<Box<str>>>>,
 }
 
 /// What a statement does beside giving a result.
@@ -55,19 +60,25 @@ pub(super) struct Findings {
     /// What the server says about it may quote protected values, though none is mentioned.
     pub(super) may_quote: bool,
     pub(super) foreign: bool,
+    /// DEFAULT stands in it where a value could.
+    pub(super) asks_for_default: bool,
+    /// Relations that are read or written, also those under views.
+    pub(super) relations: BTreeSet<u32>,
 }
 
 impl<'s> Context<'s> {
-    pub(super) fn new(schema: &'s Schema, naming: &'s Naming, protection: &'s dyn Protection) -> Self {
-        Self {
-            schema,
-            naming,
-            protection,
-            views: HashMap::new(),
-            work: WORK_MAX,
-            depth: 0,
-            anything: OnceCell::new(),
-        }
+    pub(super) fn new(
+        schema: &'s Schema,
+        naming: &'s Naming,
+        protection: &'s dyn Protection,
+        work: usize,
+    ) -> Self {
+        Self { schema, naming, protection, views: HashMap::new(), work, depth: 0, anything: OnceCell::new() }
+    }
+
+    /// How much work is left.
+    pub(super) fn work_left(&self) -> usize {
+        self.work
     }
 
     /// Gives it as much work as a statement may be, to look at another one.
@@ -107,6 +118,9 @@ impl<'s> Context<'s> {
 
     /// Whether a name was defined, altered or dropped in the open transaction.
     pub(super) fn is_uncertain(&self, schema: &str, name: &str) -> bool {
+        if self.naming.created.iter().any(|created| *created.name == *name) {
+            return true;
+        }
         let uncertain = &self.naming.uncertain;
         !uncertain.is_empty()
             && (uncertain.contains(name)

@@ -1,21 +1,23 @@
 //! Statements that define and change objects: whether what they do takes protected columns out of protection's reach, or
 //! makes the server look at stored values.
 
-use grille_core::ObjectKind;
+use grille_core::{self as core, Access, ObjectKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, IndexStmt, Node, ObjectType,
-    RenameStmt,
+    AlterDomainStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, IndexStmt, Node,
+    ObjectType, RenameStmt,
 };
 
 use super::Purpose;
+use super::call::Reach;
 use super::context::Traced;
+use super::fire::Given;
 use super::kind::Kind;
-use super::scope::{Item, Scope};
+use super::scope::{Item, Scope, Source};
 use super::taint::{Taint, Value};
 use super::tracer::Tracer;
 use crate::sql::name;
-use crate::sql::schema::Relation;
+use crate::sql::schema::{ColumnId, Relation};
 use crate::sql::walk;
 
 /// What a definition does as far as protection is concerned.
@@ -43,7 +45,13 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 (ObjectKind::Relation, [schema, name] | [_, schema, name]) => {
                     relations.extend(self.relations_meant(schema, name));
                 }
-                (ObjectKind::Function, parts) => self.mention_function(parts),
+                (ObjectKind::Function, parts) => {
+                    let reach = self.mention_function(parts);
+                    // What is called when rows are written, or now for all rows, ends up in them.
+                    if object.access == Access::Call && reach >= Reach::Reads {
+                        self.launder(&Taint::unknown(), word(node));
+                    }
+                }
                 (
                     ObjectKind::Relation
                     | ObjectKind::Schema
@@ -66,7 +74,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             Effect::MakesCode => self.launder(&Taint::unknown(), "code"),
             Effect::Foreign => self.findings.foreign = true,
         }
-        self.particulars(node)
+        if !is_of_the_session(node) {
+            self.fire_event_triggers();
+        }
+        self.particulars(node, &relations)
     }
 
     /// Definitions reach columns that are there; what is unknown of a relation does not matter to them.
@@ -76,15 +87,38 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         }
     }
 
-    fn particulars(&mut self, node: &'t NodeEnum) -> Traced<()> {
+    fn particulars(&mut self, node: &'t NodeEnum, relations: &[&'t Relation]) -> Traced<()> {
         match node {
-            NodeEnum::IndexStmt(index) => self.index(index),
+            NodeEnum::TruncateStmt(_) => self.fire(relations, core::Effect::DELETE, Given::All).map(drop),
+            // A new table takes over the triggers of the one it is a partition of, and the defaults of those it is like.
+            NodeEnum::CreateStmt(_) => {
+                let all = core::Effect::INSERT | core::Effect::UPDATE | core::Effect::DELETE;
+                self.fire(relations, all, Given::Only(&[])).map(drop)
+            }
+            NodeEnum::IndexStmt(index) => self.index(index, node),
             NodeEnum::CreateTrigStmt(trigger) => {
                 let parts: Vec<&str> = name::strings(&trigger.funcname).collect();
                 self.mention_function(&parts);
                 Ok(())
             }
             NodeEnum::RenameStmt(rename) => self.rename(rename),
+            NodeEnum::AlterTableStmt(alter) => self.new_defaults(alter, relations),
+            NodeEnum::RefreshMatViewStmt(_) => {
+                // It will be read as what its definition means after the transaction.
+                if self.held_by(relations)?.unknown {
+                    self.launder(&Taint::unknown(), "REFRESH MATERIALIZED VIEW");
+                }
+                Ok(())
+            }
+            NodeEnum::ClusterStmt(cluster) if cluster.relation.is_none() => {
+                self.launder(&Taint::unknown(), "CLUSTER");
+                Ok(())
+            }
+            NodeEnum::AlterDomainStmt(alter) if looks_at_values(alter) => {
+                let held = self.held_in_types_of_users();
+                self.launder_columns(&held, node);
+                Ok(())
+            }
             NodeEnum::CreatePublicationStmt(publication)
                 if publication.for_all_tables
                     || name::published_schemas(&publication.pubobjects).next().is_some() =>
@@ -96,11 +130,49 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         }
     }
 
-    /// Building an index computes its expressions for all rows.
-    fn index(&mut self, index: &'t IndexStmt) -> Traced<()> {
+    /// A row inserted without the column is compared with stored values by the default, too.
+    fn new_defaults(&mut self, alter: &'t AlterTableStmt, relations: &[&'t Relation]) -> Traced<()> {
+        let mut held = Taint::default();
+        for node in &alter.cmds {
+            let Some(NodeEnum::AlterTableCmd(command)) = &node.node else { continue };
+            if command.subtype() != AlterTableType::AtColumnDefault || command.def.is_none() {
+                continue;
+            }
+            for relation in relations {
+                let at = relation.columns.iter().position(|column| *column.name == *command.name);
+                if let Some(index) = at {
+                    held.absorb(&self.relation_cell(relation, index)?.taint);
+                }
+            }
+        }
+        self.launder(&held, "SET DEFAULT");
+        Ok(())
+    }
+
+    /// The protected columns whose type users made. Which of these types is a domain, or has one in it, is not known.
+    fn held_in_types_of_users(&self) -> Taint {
+        let mut held = Taint::default();
+        for relation in self.context.schema.relations() {
+            let columns = relation.columns.iter().filter(|column| !Kind::of(column.type_oid).is_builtin());
+            let ids = columns.map(|column| ColumnId { relation: relation.oid, number: column.number });
+            held.columns.extend(ids.filter(|id| self.context.protection.is_protected(*id)));
+        }
+        held
+    }
+
+    /// Building an index computes its expressions for all rows, and rows may come back in its order.
+    fn index(&mut self, index: &'t IndexStmt, node: &'t NodeEnum) -> Traced<()> {
         let Some(range) = &index.relation else { return Ok(()) };
-        let source = self.relation(range);
+        let source = Source::Relations(self.relations_meant(&range.schemaname, &range.relname));
         let scope = Scope::with(None, vec![Item::new(Some(&range.relname), source)]);
+        let mut keys = Taint::default();
+        for node in &index.index_params {
+            if let Some(NodeEnum::IndexElem(element)) = &node.node
+                && element.expr.is_none()
+            {
+                keys.absorb(&self.unqualified(&scope, &element.name)?.cell.taint);
+            }
+        }
         let mut value = Value::clean(Kind::Unknown);
         for node in index.index_params.iter().chain(&index.index_including_params) {
             if let Some(NodeEnum::IndexElem(element)) = &node.node
@@ -112,6 +184,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         if let Some(node) = index.where_clause.as_deref() {
             value.absorb_next(&self.value(node, &scope)?);
         }
+        keys.absorb(&value.cell.taint);
+        self.launder_columns(&keys, node);
         self.may_fail(&value);
         Ok(())
     }
@@ -150,17 +224,26 @@ fn parts(name: &str) -> Vec<String> {
     parts
 }
 
+/// Whether the server looks at all stored values of the domain.
+fn looks_at_values(alter: &AlterDomainStmt) -> bool {
+    // `typecmds.c` of the server: SET DEFAULT, DROP NOT NULL and DROP CONSTRAINT do not.
+    !matches!(alter.subtype.as_str(), "T" | "N" | "X")
+}
+
 /// What is told of a definition that is refused.
 fn word(node: &NodeEnum) -> &'static str {
     match node {
         NodeEnum::AlterTableStmt(_) => "ALTER TABLE",
         NodeEnum::RenameStmt(_) => "RENAME",
         NodeEnum::AlterObjectSchemaStmt(_) => "SET SCHEMA",
-        NodeEnum::IndexStmt(_) => "CREATE UNIQUE INDEX",
+        NodeEnum::IndexStmt(index) if index.unique => "CREATE UNIQUE INDEX",
+        NodeEnum::IndexStmt(_) => "CREATE INDEX",
         NodeEnum::CreateStmt(_) => "CREATE TABLE",
         NodeEnum::CreateTrigStmt(_) => "CREATE TRIGGER",
         NodeEnum::RuleStmt(_) => "CREATE RULE",
         NodeEnum::CreatePolicyStmt(_) | NodeEnum::AlterPolicyStmt(_) => "a policy",
+        NodeEnum::ClusterStmt(_) => "CLUSTER",
+        NodeEnum::AlterDomainStmt(_) => "ALTER DOMAIN",
         NodeEnum::CreateStatsStmt(_) => "CREATE STATISTICS",
         NodeEnum::CreatePublicationStmt(_) | NodeEnum::AlterPublicationStmt(_) => "a publication",
         _ => "a definition",
@@ -206,6 +289,27 @@ fn effect(node: &NodeEnum) -> Effect {
     }
 }
 
+/// Statements that define nothing, so that no event trigger is called.
+fn is_of_the_session(node: &NodeEnum) -> bool {
+    matches!(
+        node,
+        NodeEnum::TransactionStmt(_)
+            | NodeEnum::VariableSetStmt(_)
+            | NodeEnum::ConstraintsSetStmt(_)
+            | NodeEnum::DiscardStmt(_)
+            | NodeEnum::DeallocateStmt(_)
+            | NodeEnum::ClosePortalStmt(_)
+            | NodeEnum::ListenStmt(_)
+            | NodeEnum::NotifyStmt(_)
+            | NodeEnum::UnlistenStmt(_)
+            | NodeEnum::TruncateStmt(_)
+            | NodeEnum::VacuumStmt(_)
+            | NodeEnum::ClusterStmt(_)
+            | NodeEnum::CheckPointStmt(_)
+            | NodeEnum::LockStmt(_)
+    )
+}
+
 /// Statements that leave values where they are, and definitions that say nothing about them.
 fn is_harmless(node: &NodeEnum) -> bool {
     matches!(
@@ -227,7 +331,6 @@ fn is_harmless(node: &NodeEnum) -> bool {
             | NodeEnum::CommentStmt(_)
             | NodeEnum::SecLabelStmt(_)
             | NodeEnum::VacuumStmt(_)
-            | NodeEnum::ClusterStmt(_)
             | NodeEnum::ReindexStmt(_)
             | NodeEnum::CheckPointStmt(_)
             | NodeEnum::LockStmt(_)

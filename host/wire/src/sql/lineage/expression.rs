@@ -4,19 +4,16 @@ use std::rc::Rc;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
-use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, AIndirection, CaseExpr, ColumnRef, JsonAggConstructor, JsonKeyValue,
-    JsonValueExpr, Node, SqlValueFunctionOp, SubLink, SubLinkType, TypeCast, XmlExpr,
-};
+use pg_query::protobuf::{AConst, AIndirection, CaseExpr, ColumnRef, Node, SqlValueFunctionOp, TypeCast};
 
 use super::context::Traced;
 use super::kind::{self, Kind};
 use super::scope::{Scope, named};
-use super::taint::{Cell, Columns, Field, Form, Value};
-use super::tracer::{Author, Tracer};
+use super::taint::{Cell, Field, Value};
+use super::tracer::Tracer;
 use crate::sql::name;
 
-const BOOLEAN: Kind = Kind::of(kind::BOOL);
+pub(super) const BOOLEAN: Kind = Kind::of(kind::BOOL);
 
 impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// What an expression gives.
@@ -28,7 +25,11 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let Some(node) = &node.node else { return Ok(Value::clean(Kind::Unknown)) };
         match node {
             NodeEnum::AConst(constant) => Ok(Value::clean(constant_kind(constant))),
-            NodeEnum::ParamRef(_) | NodeEnum::SetToDefault(_) => Ok(Value::clean(Kind::Literal)),
+            NodeEnum::ParamRef(_) => Ok(Value::clean(Kind::Literal)),
+            NodeEnum::SetToDefault(_) => {
+                self.findings.asks_for_default = true;
+                Ok(Value::clean(Kind::Literal))
+            }
             NodeEnum::ColumnRef(column) => self.column_ref(column, scope),
             NodeEnum::AExpr(expression) => self.a_expr(expression, scope),
             NodeEnum::FuncCall(call) => self.call(call, scope),
@@ -63,7 +64,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         }
     }
 
-    fn optional(&mut self, node: Option<&'t Node>, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
+    pub(super) fn optional(&mut self, node: Option<&'t Node>, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         match node {
             Some(node) => self.value(node, scope),
             None => Ok(Value::clean(Kind::Unknown)),
@@ -75,7 +76,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     }
 
     /// Computed from all of them.
-    fn all(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
+    pub(super) fn all(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         Ok(Value::computed(&self.each(nodes, scope)?, Kind::Unknown))
     }
 
@@ -83,7 +84,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     fn same_kind(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         let values = self.each(nodes, scope)?;
         let kind = common_kind(values.iter().map(|value| value.cell.kind));
-        Ok(Value::computed(&values, kind))
+        let value = Value::computed(&values, kind);
+        Ok(if kind.is_compared() { value } else { value.failing("greatest or least") })
     }
 
     /// Computed from as many, from the first on, as it takes: AND, OR, COALESCE.
@@ -162,7 +164,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                     let element = if indices.is_slice { value.cell.kind } else { Kind::Unknown };
                     let lower = self.optional(indices.lidx.as_deref(), scope)?;
                     let upper = self.optional(indices.uidx.as_deref(), scope)?;
-                    Value::computed([&value, &lower, &upper], element)
+                    let mut part = Value::computed([&value], element);
+                    // Of NULL no element is looked for.
+                    [&lower, &upper].into_iter().for_each(|subscript| part.absorb_next(subscript));
+                    part
                 }
                 // The caller expands it.
                 Some(NodeEnum::AStar(_)) => value,
@@ -205,19 +210,28 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     fn array(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         let values = self.each(nodes, scope)?;
-        let is_flat = values.iter().all(|value| {
-            value.cell.kind == Kind::Literal || value.cell.kind.is_scalar() || value.cell.row.is_some()
+        let is_flat = values.iter().zip(nodes).all(|(value, node)| {
+            let is_text = value.cell.kind == Kind::Literal && !is_parameter(node);
+            is_text || self.is_no_array(&value.cell)
         });
         let element = common_kind(values.iter().map(|value| value.cell.kind));
-        let value = Value::computed(&values, element.array());
-        // Arrays in an array must be of one size.
-        Ok(if is_flat { value } else { value.failing("ARRAY") })
+        let is_literal = element == Kind::Literal && nodes.iter().all(is_constant);
+        let kind = if is_literal { element } else { element.settled().array() };
+        let value = Value::computed(&values, kind);
+        // Arrays in an array must be of one size, which a single one is.
+        Ok(if is_flat || nodes.len() == 1 { value } else { value.failing("ARRAY") })
+    }
+
+    /// Whether the value is known to be no array.
+    pub(super) fn is_no_array(&self, cell: &Cell<'t>) -> bool {
+        let is_known = |oid| self.context.schema.is_no_array(oid);
+        cell.kind.is_scalar() || cell.row.is_some() || cell.kind.oid().is_some_and(is_known)
     }
 
     fn cast(&mut self, cast: &'t TypeCast, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         let value = self.optional(cast.arg.as_deref(), scope)?;
         let Some(target) = &cast.type_name else { return Ok(Value::unknown()) };
-        let from = value.cell.kind;
+        let from = cast_from(cast.arg.as_deref(), value.cell.kind);
         let to = Kind::named(target);
         let cast_value = Value::computed([&value], to);
         // A row becomes text by the text of its fields.
@@ -253,71 +267,6 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         results.push(decided);
         Ok(Value::computed(&results, kind))
     }
-
-    fn sub_link(&mut self, link: &'t SubLink, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let Some(select) = link.subselect.as_deref() else { return Ok(Value::unknown()) };
-        let test = self.optional(link.testexpr.as_deref(), scope)?;
-        let query = self.query(select, Some(scope))?;
-        let mut value = match link.sub_link_type() {
-            SubLinkType::ExistsSublink => Value::clean(BOOLEAN),
-            SubLinkType::ExprSublink | SubLinkType::MultiexprSublink => scalar(&query.columns, link),
-            SubLinkType::ArraySublink => {
-                let first = query.columns.first();
-                let is_flat = first.kind.is_scalar() || first.kind == Kind::Literal || first.row.is_some();
-                let value = Value::from(Cell::computed(first.taint, first.kind.array()));
-                if is_flat { value } else { value.failing("ARRAY") }
-            }
-            SubLinkType::AnySublink | SubLinkType::AllSublink | SubLinkType::RowcompareSublink => {
-                Value::from(Cell::computed(query.columns.taint(), BOOLEAN))
-            }
-            SubLinkType::Undefined | SubLinkType::CteSublink => Value::unknown(),
-        };
-        value.absorb(&test);
-        if self.author == Author::View {
-            // The client's clauses are uses; a view's show in what it gives.
-            value.cell.taint.absorb(&query.shaping);
-        }
-        value.cell.partial = value.cell.partial.or(query.partial);
-        match link.sub_link_type() {
-            SubLinkType::AnySublink | SubLinkType::AllSublink | SubLinkType::RowcompareSublink => {
-                // It goes on until a row decides.
-                if value.is_tainted() {
-                    value.fails = value.fails.or(query.partial);
-                }
-                let operator = name::strings(&link.oper_name).last().unwrap_or("=");
-                let right = query.columns.first().kind;
-                let reach = self.operator(&link.oper_name, operator, Some(test.cell.kind), right);
-                Ok(self.conclude(value, reach, operator))
-            }
-            SubLinkType::ExistsSublink
-            | SubLinkType::ExprSublink
-            | SubLinkType::MultiexprSublink
-            | SubLinkType::ArraySublink
-            | SubLinkType::Undefined
-            | SubLinkType::CteSublink => Ok(value),
-        }
-    }
-}
-
-/// A sub-select as a value: its one column, or a row of several.
-fn scalar<'t>(columns: &Columns<'t>, link: &SubLink) -> Value<'t> {
-    if link.sub_link_type() == SubLinkType::MultiexprSublink || matches!(columns, Columns::Uncounted(_)) {
-        let mut cell = Cell::computed(columns.taint(), Kind::Unknown);
-        if let Columns::Known(fields) = columns {
-            cell.row = Some(Rc::clone(fields));
-        }
-        return Value::from(cell);
-    }
-    let row = match columns {
-        Columns::Known(fields) if fields.len() > 1 => Some(Rc::clone(fields)),
-        Columns::Known(_) | Columns::Uncounted(_) => None,
-    };
-    let first = columns.first();
-    match row {
-        // `(a, b) = (SELECT …)`: a row, though the grammar does not say so yet.
-        Some(_) => Value::from(Cell { row, ..Cell::computed(columns.taint(), Kind::Unknown) }),
-        None => Value::from(Cell { form: Form::Computed, ..first }),
-    }
 }
 
 /// Names of a row constructor's fields.
@@ -336,7 +285,8 @@ fn ends_in_star(node: &Node) -> bool {
 fn constant_kind(constant: &AConst) -> Kind {
     match &constant.val {
         Some(Val::Ival(_)) => Kind::of(kind::INT4),
-        Some(Val::Fval(number)) if number.fval.bytes().all(|byte| byte.is_ascii_digit()) => Kind::Unknown,
+        // What is too long for an integer is a `numeric`.
+        Some(Val::Fval(number)) if number.fval.parse::<i64>().is_ok() => Kind::of(kind::INT8),
         Some(Val::Fval(_)) => Kind::of(kind::NUMERIC),
         Some(Val::Boolval(_)) => BOOLEAN,
         Some(Val::Sval(_)) => Kind::Literal,
@@ -347,8 +297,30 @@ fn constant_kind(constant: &AConst) -> Kind {
     }
 }
 
+/// What a cast starts from. A literal is read as the type it is cast to, which the server does when it parses the statement;
+/// what is computed from literals is text, and a parameter may have been declared as anything.
+fn cast_from(node: Option<&Node>, kind: Kind) -> Kind {
+    match node.and_then(|node| node.node.as_ref()) {
+        Some(NodeEnum::AConst(_) | NodeEnum::AArrayExpr(_)) => kind,
+        Some(NodeEnum::ParamRef(_)) => Kind::Unknown,
+        _ => kind.settled(),
+    }
+}
+
+fn is_constant(node: &Node) -> bool {
+    matches!(node.node, Some(NodeEnum::AConst(_)))
+}
+
+pub(super) fn is_parameter(node: &Node) -> bool {
+    matches!(node.node, Some(NodeEnum::ParamRef(_)))
+}
+
+pub(super) fn is_row(node: &Node) -> bool {
+    matches!(node.node, Some(NodeEnum::RowExpr(_)))
+}
+
 /// The type that all have, leaving literals aside.
-fn common_kind(kinds: impl IntoIterator<Item = Kind>) -> Kind {
+pub(super) fn common_kind(kinds: impl IntoIterator<Item = Kind>) -> Kind {
     let mut common = Kind::Literal;
     for kind in kinds {
         if kind == Kind::Literal {
@@ -380,246 +352,5 @@ fn sql_value_kind(op: SqlValueFunctionOp) -> Kind {
         | Op::SvfopLocaltime
         | Op::SvfopLocaltimeN
         | Op::SqlvalueFunctionOpUndefined => Kind::Unknown,
-    }
-}
-
-/// Operators.
-impl<'t, 's: 't> Tracer<'_, 's, 't> {
-    fn a_expr(&mut self, expression: &'t AExpr, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let operator = name::strings(&expression.name).last().unwrap_or_default();
-        let left_node = expression.lexpr.as_deref();
-        let right_node = expression.rexpr.as_deref();
-        let left = match left_node {
-            Some(node) => Some(self.value(node, scope)?),
-            None => None,
-        };
-        match expression.kind() {
-            AExprKind::AexprIn
-            | AExprKind::AexprBetween
-            | AExprKind::AexprNotBetween
-            | AExprKind::AexprBetweenSym
-            | AExprKind::AexprNotBetweenSym => {
-                let mut value = left.unwrap_or_else(Value::unknown);
-                let kind = value.cell.kind;
-                value.cell = value.cell.into_computed();
-                let operands = match right_node.and_then(|node| node.node.as_ref()) {
-                    Some(NodeEnum::List(list)) => self.each(&list.items, scope)?,
-                    _ => vec![self.optional(right_node, scope)?],
-                };
-                operands.iter().for_each(|operand| value.absorb_next(operand));
-                let right = common_kind(operands.iter().map(|operand| operand.cell.kind));
-                let comparison = if operator.starts_with("BETWEEN") || operator.starts_with("NOT") {
-                    "<="
-                } else {
-                    operator
-                };
-                let reach = self.operator(&[], comparison, Some(kind), right);
-                Ok(self.conclude(value.of_kind(BOOLEAN), reach, comparison))
-            }
-            AExprKind::AexprOp
-            | AExprKind::AexprOpAny
-            | AExprKind::AexprOpAll
-            | AExprKind::AexprDistinct
-            | AExprKind::AexprNotDistinct
-            | AExprKind::AexprNullif
-            | AExprKind::AexprLike
-            | AExprKind::AexprIlike
-            | AExprKind::AexprSimilar
-            | AExprKind::Undefined => {
-                let right = self.optional(right_node, scope)?;
-                Ok(self.simple_operator(expression, operator, left, right))
-            }
-        }
-    }
-
-    fn simple_operator(
-        &mut self,
-        expression: &'t AExpr,
-        operator: &'t str,
-        left: Option<Value<'t>>,
-        right: Value<'t>,
-    ) -> Value<'t> {
-        let left_kind = left.as_ref().map(|left| left.cell.kind);
-        let right_kind = right.cell.kind;
-        let parts = || left.iter().chain([&right]);
-        let result = kind::operator_kind(operator, left_kind, right_kind);
-        match expression.kind() {
-            AExprKind::AexprOp if self.is_distance(operator, left.as_ref(), &right) => {
-                Value::computed(parts(), Kind::of(kind::FLOAT8))
-            }
-            AExprKind::AexprOp => {
-                let reach = self.operator(&expression.name, operator, left_kind, right_kind);
-                self.conclude(Value::computed(parts(), result), reach, operator)
-            }
-            AExprKind::AexprOpAny | AExprKind::AexprOpAll => {
-                let reach = self.operator(&expression.name, operator, left_kind, right_kind.element());
-                self.conclude(Value::computed(parts(), BOOLEAN), reach, operator)
-            }
-            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct => {
-                let reach = self.operator(&[], "=", left_kind, right_kind);
-                self.conclude(Value::computed(parts(), BOOLEAN), reach, "=")
-            }
-            AExprKind::AexprNullif => {
-                let reach = self.operator(&[], "=", left_kind, right_kind);
-                let kind = left_kind.unwrap_or(Kind::Unknown);
-                self.conclude(Value::computed(parts(), kind), reach, "nullif")
-            }
-            AExprKind::AexprLike | AExprKind::AexprIlike => {
-                let value = Value::computed(parts(), BOOLEAN);
-                let pattern = expression.rexpr.as_deref().and_then(|node| node.node.as_ref());
-                let is_safe = pattern.is_some_and(kind::is_safe_pattern);
-                let reach = self.user_operator(&expression.name, operator, left_kind, right_kind);
-                let value = self.conclude(value, reach, operator);
-                if is_safe { value } else { value.failing("LIKE") }
-            }
-            AExprKind::AexprSimilar => Value::computed(parts(), BOOLEAN).failing("SIMILAR TO"),
-            AExprKind::AexprIn
-            | AExprKind::AexprBetween
-            | AExprKind::AexprNotBetween
-            | AExprKind::AexprBetweenSym
-            | AExprKind::AexprNotBetweenSym
-            | AExprKind::Undefined => Value::unknown(),
-        }
-    }
-
-    /// Whether it is the distance of vectors, of which one is known to whoever asks: it exists for all of a column.
-    fn is_distance(&self, operator: &str, left: Option<&Value<'t>>, right: &Value<'t>) -> bool {
-        const DISTANCES: [&str; 6] = ["<->", "<#>", "<=>", "<+>", "<~>", "<%>"];
-        let is_vector = |value: &Value<'t>| {
-            value.cell.form == Form::Column
-                && value.cell.kind.oid().is_some_and(|oid| self.context.schema.is_vector(oid))
-        };
-        DISTANCES.contains(&operator)
-            && left.is_some_and(|left| {
-                (is_vector(left) && !right.is_tainted()) || (is_vector(right) && !left.is_tainted())
-            })
-    }
-
-    /// Whether the expression is such a distance, so that ordering by it is a search.
-    pub(super) fn is_vector_search(&mut self, node: &'t Node, scope: &Scope<'_, 't>) -> Traced<bool> {
-        let Some(NodeEnum::AExpr(expression)) = &node.node else { return Ok(false) };
-        let (Some(left), Some(right)) = (expression.lexpr.as_deref(), expression.rexpr.as_deref()) else {
-            return Ok(false);
-        };
-        let (left, right) = (self.value(left, scope)?, self.value(right, scope)?);
-        let operator = name::strings(&expression.name).last().unwrap_or_default();
-        Ok(expression.kind() == AExprKind::AexprOp && self.is_distance(operator, Some(&left), &right))
-    }
-}
-
-/// XML and JSON.
-impl<'t, 's: 't> Tracer<'_, 's, 't> {
-    fn xml(&mut self, xml: &'t XmlExpr, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let mut value = self.all(&xml.args, scope)?;
-        for node in &xml.named_args {
-            if let Some(NodeEnum::ResTarget(target)) = &node.node {
-                value.absorb(&self.optional(target.val.as_deref(), scope)?);
-            }
-        }
-        Ok(value.failing("xml"))
-    }
-
-    fn json(&mut self, node: &'t NodeEnum, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        match node {
-            NodeEnum::JsonObjectConstructor(object) => {
-                let mut value = Value::clean(Kind::Unknown);
-                for node in &object.exprs {
-                    if let Some(NodeEnum::JsonKeyValue(pair)) = &node.node {
-                        value.absorb(&self.json_pair(Some(pair), scope)?);
-                    }
-                }
-                Ok(value.failing("json_object"))
-            }
-            NodeEnum::JsonArrayConstructor(array) => {
-                let mut value = Value::clean(Kind::Unknown);
-                for node in &array.exprs {
-                    value.absorb(&self.json_argument(node, scope)?);
-                }
-                Ok(value.failing("json_array"))
-            }
-            NodeEnum::JsonArrayQueryConstructor(array) => {
-                let Some(node) = array.query.as_deref() else { return Ok(Value::unknown()) };
-                let query = self.query(node, Some(scope))?;
-                let mut value = Value::from(Cell::computed(query.columns.taint(), Kind::Unknown));
-                value.cell.partial = query.partial;
-                if self.author == Author::View {
-                    value.cell.taint.absorb(&query.shaping);
-                }
-                Ok(value.failing("json_array"))
-            }
-            NodeEnum::JsonObjectAgg(aggregate) => {
-                let value = self.json_pair(aggregate.arg.as_deref(), scope)?;
-                self.json_aggregate(value, aggregate.constructor.as_deref(), scope)
-            }
-            NodeEnum::JsonArrayAgg(aggregate) => {
-                let value = self.json_value(aggregate.arg.as_deref(), scope)?;
-                self.json_aggregate(value, aggregate.constructor.as_deref(), scope)
-            }
-            NodeEnum::JsonFuncExpr(function) => {
-                let mut value = self.json_value(function.context_item.as_deref(), scope)?;
-                value.absorb(&self.optional(function.pathspec.as_deref(), scope)?);
-                for node in &function.passing {
-                    value.absorb(&self.json_argument(node, scope)?);
-                }
-                for behavior in [&function.on_empty, &function.on_error].into_iter().flatten() {
-                    value.absorb(&self.optional(behavior.expr.as_deref(), scope)?);
-                }
-                Ok(value.failing("json"))
-            }
-            NodeEnum::JsonParseExpr(parse) => {
-                Ok(self.json_value(parse.expr.as_deref(), scope)?.failing("json"))
-            }
-            NodeEnum::JsonScalarExpr(scalar) => {
-                let value = self.optional(scalar.expr.as_deref(), scope)?;
-                Ok(Value::computed([&value], Kind::Unknown))
-            }
-            NodeEnum::JsonSerializeExpr(serialize) => {
-                Ok(self.json_value(serialize.expr.as_deref(), scope)?.failing("json_serialize"))
-            }
-            NodeEnum::JsonValueExpr(value) => self.json_value(Some(value), scope),
-            // Whatever it is, nothing is known of it.
-            _ => Ok(self.unresolved()),
-        }
-    }
-
-    fn json_pair(&mut self, pair: Option<&'t JsonKeyValue>, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let Some(pair) = pair else { return Ok(Value::unknown()) };
-        let key = self.optional(pair.key.as_deref(), scope)?;
-        let value = self.json_value(pair.value.as_deref(), scope)?;
-        Ok(Value::computed([&key, &value], Kind::Unknown))
-    }
-
-    pub(super) fn json_value(
-        &mut self,
-        value: Option<&'t JsonValueExpr>,
-        scope: &Scope<'_, 't>,
-    ) -> Traced<Value<'t>> {
-        let value = self.optional(value.and_then(|value| value.raw_expr.as_deref()), scope)?;
-        Ok(Value::computed([&value], Kind::Unknown))
-    }
-
-    pub(super) fn json_argument(&mut self, node: &'t Node, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        match &node.node {
-            Some(NodeEnum::JsonArgument(argument)) => self.json_value(argument.val.as_deref(), scope),
-            Some(_) | None => self.value(node, scope),
-        }
-    }
-
-    fn json_aggregate(
-        &mut self,
-        argument: Value<'t>,
-        constructor: Option<&'t JsonAggConstructor>,
-        scope: &Scope<'_, 't>,
-    ) -> Traced<Value<'t>> {
-        let mut value = Value::clean(Kind::Unknown);
-        if let Some(constructor) = constructor {
-            value.absorb(&self.optional(constructor.agg_filter.as_deref(), scope)?);
-            value.absorb(&self.sort_keys(&constructor.agg_order, scope)?);
-            if let Some(window) = constructor.over.as_deref() {
-                self.window(window, scope)?;
-            }
-        }
-        value.absorb_next(&argument);
-        Ok(value.failing("json aggregate"))
     }
 }

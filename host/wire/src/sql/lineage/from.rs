@@ -94,6 +94,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         for node in sample.args.iter().chain(sample.repeatable.as_deref()) {
             arguments.absorb(&self.value(node, scope)?.cell.taint);
         }
+        // Pages are drawn, and how many rows are on one follows from their size.
+        if let Some(NodeEnum::RangeVar(range)) = sample.relation.as_ref().and_then(|node| node.node.as_ref())
+        {
+            let relations = self.relations_meant(&range.schemaname, &range.relname);
+            arguments.absorb(&self.held_by(&relations)?);
+        }
         self.shapes(&arguments, "TABLESAMPLE", progress);
         match sample.relation.as_deref() {
             Some(relation) => self.read_item(relation, scope, progress),
@@ -103,7 +109,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 }
 
 /// The columns, each as if computed from the taint as well.
-fn touched_by<'t>(columns: Columns<'t>, taint: &Taint) -> Columns<'t> {
+pub(super) fn touched_by<'t>(columns: Columns<'t>, taint: &Taint) -> Columns<'t> {
     if taint.is_clean() {
         return columns;
     }

@@ -5,6 +5,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::TypeName;
 
 use crate::sql::name;
+use crate::sql::schema::{Schema, SchemaColumn};
 
 /// The first OID that the server gives to what users make (`FirstNormalObjectId`).
 const FIRST_USER_OID: u32 = 16_384;
@@ -28,17 +29,25 @@ pub(super) const TIMESTAMPTZ: u32 = 1184;
 pub(super) const INTERVAL: u32 = 1186;
 pub(super) const NUMERIC: u32 = 1700;
 pub(super) const JSONB: u32 = 3802;
+const CIDR: u32 = 650;
+const INET: u32 = 869;
+
+/// A modifier in place of none: of a type that users made, whose values can all be compared and turned into `jsonb`.
+const PLAIN: i32 = -2;
+
+/// A modifier of `jsonb`, which has none, for values known to be objects.
+const OBJECT: i32 = 1;
 
 /// Names of types that casts are judged by, with the OID of the type and of arrays of it.
 const NAMED: [(&str, u32, u32); 28] = [
     ("bool", BOOL, 1000),
     ("bpchar", BPCHAR, 1014),
     ("bytea", BYTEA, 1001),
-    ("cidr", 650, 651),
+    ("cidr", CIDR, 651),
     ("date", DATE, 1182),
     ("float4", FLOAT4, 1021),
     ("float8", FLOAT8, 1022),
-    ("inet", 869, 1041),
+    ("inet", INET, 1041),
     ("int2", INT2, 1005),
     ("int4", INT4, 1007),
     ("int8", INT8, 1016),
@@ -62,6 +71,12 @@ const NAMED: [(&str, u32, u32); 28] = [
 ];
 
 const JSON_ARRAY: u32 = 199;
+const XML: u32 = 142;
+
+/// Other types of the server of which all values can be compared: `"char"`, macaddr, timetz, bit, varbit, pg_lsn, tsvector,
+/// tsquery, macaddr8, xid8, and the ranges.
+const SCALARS_TOO: [u32; 16] =
+    [18, 829, 1266, 1560, 1562, 3220, 3614, 3615, 774, 5069, 3904, 3906, 3908, 3910, 3912, 3926];
 
 /// A value's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +97,30 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const fn of(oid: u32) -> Self {
         Self::Type { oid, typmod: -1 }
+    }
+
+    /// The type of a stored column.
+    pub(super) fn of_column(column: &SchemaColumn, schema: &Schema) -> Self {
+        let is_plain = column.typmod == -1 && schema.is_plain(column.type_oid);
+        Self::Type { oid: column.type_oid, typmod: if is_plain { PLAIN } else { column.typmod } }
+    }
+
+    fn is_plain(self) -> bool {
+        matches!(self, Self::Type { oid, typmod: PLAIN } if oid >= FIRST_USER_OID)
+    }
+
+    /// The OID and the modifier, as the server has them.
+    pub(super) fn numbers(self) -> Option<(u32, i32)> {
+        match self {
+            Self::Unknown | Self::Literal => None,
+            Self::Type { oid, .. } if self.is_plain() || oid == JSONB => Some((oid, -1)),
+            Self::Type { oid, typmod } => Some((oid, typmod)),
+        }
+    }
+
+    /// `jsonb` that is an object.
+    pub(super) const fn json_object() -> Self {
+        Self::Type { oid: JSONB, typmod: OBJECT }
     }
 
     pub(super) fn oid(self) -> Option<u32> {
@@ -113,9 +152,31 @@ impl Kind {
         self.is_integer() || self.is(&[NUMERIC])
     }
 
-    /// Whether it is known not to be an array. A type that users made counts as none unless it is seen to be one.
+    /// Whether it is known not to be an array.
     pub(super) fn is_scalar(self) -> bool {
-        self.oid().is_some_and(|oid| oid < FIRST_USER_OID && !NAMED.iter().any(|(_, _, array)| *array == oid))
+        self.oid().is_some_and(|oid| {
+            NAMED.iter().any(|(_, scalar, _)| *scalar == oid) || SCALARS_TOO.contains(&oid) || oid == XML
+        })
+    }
+
+    /// Whether all its values can be compared with each other. Rows cannot, nor arrays of what cannot.
+    pub(super) fn is_compared(self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Literal => true,
+            Self::Type { oid, .. } => {
+                let is_named = NAMED.iter().any(|(_, scalar, array)| [*scalar, *array].contains(&oid));
+                (is_named && !self.is_json_text()) || SCALARS_TOO.contains(&oid) || self.is_plain()
+            }
+        }
+    }
+
+    /// What a computation from literals alone gives.
+    pub(super) fn settled(self) -> Self {
+        match self {
+            Self::Literal => Self::of(TEXT),
+            Self::Unknown | Self::Type { .. } => self,
+        }
     }
 
     /// Whether its values could be JSON that `jsonb` does not take.
@@ -123,7 +184,10 @@ impl Kind {
         match self {
             Self::Unknown => true,
             Self::Literal => false,
-            Self::Type { oid, .. } => oid == JSON || oid == JSON_ARRAY,
+            // What users made can be a domain over it, or a row with one in it.
+            Self::Type { oid, .. } => {
+                oid == JSON || oid == JSON_ARRAY || (oid >= FIRST_USER_OID && !self.is_plain())
+            }
         }
     }
 
@@ -164,7 +228,8 @@ impl Kind {
 
 /// Whether the cast gives a result for every value of the type.
 pub(super) fn cast_is_total(from: Kind, to: Kind, target: &TypeName) -> bool {
-    let Some(target_oid) = to.oid() else { return from == Kind::Literal };
+    // What users made can be a domain, which looks at each value when it is computed.
+    let Some(target_oid) = to.oid() else { return false };
     // What is known of a literal is known when the statement is parsed: it fails then, or never.
     if from == Kind::Literal || to.is_text() {
         return true;
@@ -193,7 +258,7 @@ fn widens(from: u32, to: u32) -> bool {
 /// Whether a value of one type can be put in a column of the other, whatever it is.
 pub(super) fn assignment_is_total(from: Kind, to: Kind) -> bool {
     match (from, to) {
-        (Kind::Literal, _) => true,
+        (Kind::Literal, to) => assignment_is_total(from.settled(), to),
         (Kind::Type { oid: from, typmod: source }, Kind::Type { oid: to, typmod }) => {
             (from == to && (typmod == -1 || typmod == source))
                 || (typmod == -1 && (widens(from, to) || Kind::of(to).is_text()))
@@ -222,16 +287,26 @@ pub(super) fn is_safe_pattern(node: &NodeEnum) -> bool {
 pub(super) fn operator_is_total(operator: &str, left: Option<Kind>, right: Kind) -> bool {
     let any_is = |oids: &[u32]| left.is_some_and(|left| left.is(oids)) || right.is(oids);
     match operator {
-        "=" | "<>" | "!=" | "<" | ">" | "<=" | ">=" => left.is_some(),
+        "=" | "<>" | "!=" | "<" | ">" | "<=" | ">=" => left.is_some_and(|left| are_compared(left, right)),
         // Of `json`, a string can turn out not to be text (`\u0000`).
         "->" | "->>" | "#>" | "#>>" => left.is_some_and(|left| left.is(&[JSONB])),
-        "@>" | "<@" | "?" | "?|" | "?&" | "^@" => left.is_some(),
+        "?" | "?|" | "?&" | "^@" => left.is_some(),
+        "@>" | "<@" | "&&" => left.is_some_and(|left| are_compared(left, right)),
         "||" => joins_text(left, right) || (any_is(&[BYTEA]) && left == Some(right)),
-        "&&" => left.is_some(),
         "&" | "|" | "#" | "<<" | ">>" | "~" if any_is(&[INT2, INT4, INT8]) => true,
+        "<<" | "<<=" | ">>" | ">>=" => left.is_some_and(|left| left.is(&[INET, CIDR])),
+        // Of an object, it takes away a key; of a scalar, it fails.
+        "-" if left == Some(Kind::json_object()) => right == Kind::Literal,
         "-" if left.is_none() => right.is(&[NUMERIC, FLOAT4, FLOAT8]),
         _ => false,
     }
+}
+
+/// Whether any two values of such types can be compared. A `numeric` can be too large for the floating-point number that
+/// it becomes beside one.
+fn are_compared(left: Kind, right: Kind) -> bool {
+    let mixes = |one: Kind, other: Kind| one.is(&[NUMERIC]) && other.is(&[FLOAT4, FLOAT8]);
+    left.is_compared() && right.is_compared() && !mixes(left, right) && !mixes(right, left)
 }
 
 /// Whether `||` joins texts: arrays of unequal dimensions cannot be joined, nor, before release 14, all sorts of jsonb.
@@ -243,9 +318,9 @@ fn joins_text(left: Option<Kind>, right: Kind) -> bool {
 /// The type of an operator's result, where it is of use.
 pub(super) fn operator_kind(operator: &str, left: Option<Kind>, right: Kind) -> Kind {
     match operator {
-        "=" | "<>" | "!=" | "<" | ">" | "<=" | ">=" | "@>" | "<@" | "&&" | "?" | "?|" | "?&" | "^@" => {
-            Kind::of(BOOL)
-        }
+        "=" | "<>" | "!=" | "<" | ">" | "<=" | ">=" | "@>" | "<@" | "&&" | "?" | "?|" | "?&" | "^@"
+        | "~*" | "!~" | "!~*" => Kind::of(BOOL),
+        "~" if left.is_some_and(Kind::is_text) => Kind::of(BOOL),
         "->>" | "#>>" => Kind::of(TEXT),
         "||" if joins_text(left, right) => Kind::of(TEXT),
         "->" | "#>" => left.unwrap_or(Kind::Unknown),

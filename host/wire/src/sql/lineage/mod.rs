@@ -6,18 +6,25 @@
 
 mod call;
 mod command;
+mod comparison;
 mod condition;
 mod context;
+mod created;
 mod definition;
+mod document;
 mod expression;
+mod fire;
 mod from;
 mod function_columns;
 mod kind;
 mod label;
+mod pattern;
+mod probe;
 mod query;
 mod relation;
 mod scope;
 mod spread;
+mod sub_select;
 mod taint;
 mod total;
 mod tracer;
@@ -28,10 +35,11 @@ mod write;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::schema::{ColumnId, Relation, Schema, SchemaColumn};
 use super::{AnalyzeError, SQL_BYTES_MAX, parse};
-use context::Context;
+use context::{Context, WORK_MAX};
 
 /// How names are resolved beyond what the schema says.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +50,11 @@ pub struct Naming {
     /// Names of relations and functions that the open transaction has defined, altered or dropped: what the schema says of
     /// them need not hold.
     pub uncertain: BTreeSet<Box<str>>,
+    /// Tables that the session has made, as [`Lineage::made`] told of them, and of which no statement since could have
+    /// undone or changed that. Whether a name means one of them is found out here.
+    pub created: Vec<Arc<Relation>>,
+    /// The session has made nothing temporary, so that an unqualified name means no temporary relation.
+    pub has_no_temporary: bool,
 }
 
 /// What is protected, and what the role's operator vouches for.
@@ -69,6 +82,9 @@ pub struct Lineage {
     pub touches_protected: bool,
     /// It reads or writes a foreign table.
     pub foreign: bool,
+    /// The table that there is once the statement has succeeded, if it holds nothing protected and its columns are known. Its
+    /// OID is 0; its schema is `pg_temp` for a temporary table, and else what the statement says.
+    pub made: Option<Arc<Relation>>,
     /// For PREPARE and DECLARE: the statement that runs under the name later.
     pub inner: Option<Box<Lineage>>,
 }
@@ -94,6 +110,8 @@ pub struct Output {
     pub provenance: Provenance,
     /// Type OID and modifier, where it is a column as it stands.
     pub kind: Option<(u32, i32)>,
+    /// It is a column of one of [`Naming::created`] as it stands: the server names a table for it that no catalogue has.
+    pub from_created: bool,
 }
 
 /// Where a value comes from, as far as protection is concerned.
@@ -128,7 +146,7 @@ pub enum Purpose {
     Shapes(&'static str),
     /// It is in an expression that fails for some values: the function or operator.
     MayFail(Box<str>),
-    /// It is compared with stored values by writing it: a unique index, a foreign key.
+    /// It is compared with stored values by writing it or removing rows: a unique index, a foreign key.
     Probes,
     /// It is written to a place that is not protected, or a definition changes what protects it: the destination.
     Launders(Box<str>),
@@ -160,7 +178,7 @@ pub struct UnknownFunction {
     pub is_volatile: bool,
 }
 
-/// The lineage of each statement of `sql`, in order.
+/// The lineage of each statement of `sql`, in order, where names mean the same to all.
 ///
 /// # Errors
 /// As [`analyze`](super::analyze).
@@ -170,30 +188,54 @@ pub fn trace(
     naming: &Naming,
     protection: &dyn Protection,
 ) -> Result<Vec<Lineage>, AnalyzeError> {
+    trace_in_turn(sql, schema, protection, &mut |done| done.is_empty().then(|| naming.clone()))
+}
+
+/// The lineage of each statement of `sql`, in order, where one may change what names mean to the next: `names` is given the
+/// lineages of those before, and tells what names mean from here on, or nothing where that is as before.
+///
+/// # Errors
+/// As [`analyze`](super::analyze).
+pub fn trace_in_turn(
+    sql: &str,
+    schema: &Schema,
+    protection: &dyn Protection,
+    names: &mut (dyn FnMut(&[Lineage]) -> Option<Naming> + Send),
+) -> Result<Vec<Lineage>, AnalyzeError> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(AnalyzeError::TooLong);
     }
     if sql.contains('\0') {
         return Err(AnalyzeError::Nul);
     }
-    parse::on_large_stack(|| trace_statements(sql, schema, naming, protection))?
+    parse::on_large_stack(|| trace_statements(sql, schema, protection, names))?
 }
 
 fn trace_statements(
     sql: &str,
     schema: &Schema,
-    naming: &Naming,
     protection: &dyn Protection,
+    names: &mut (dyn FnMut(&[Lineage]) -> Option<Naming> + Send),
 ) -> Result<Vec<Lineage>, AnalyzeError> {
     // A token takes two bytes at the least, so that this is a bound of their number.
     let _turn = parse::turn(sql.len() / 2);
     let statements = parse::parse(sql)?;
     let mut lineages = Vec::with_capacity(statements.len());
-    let mut context = Context::new(schema, naming, protection);
-    for statement in &statements {
-        let node = statement.stmt.as_deref().and_then(|node| node.node.as_ref());
-        let node = node.ok_or(AnalyzeError::Internal { reason: "a statement has no tree" })?;
-        lineages.push(command::lineage(&mut context, node, sql)?);
+    let mut naming = names(&lineages).unwrap_or_default();
+    let mut work = WORK_MAX;
+    while lineages.len() < statements.len() {
+        let mut context = Context::new(schema, &naming, protection, work);
+        let mut changed = None;
+        while changed.is_none()
+            && let Some(statement) = statements.get(lineages.len())
+        {
+            let node = statement.stmt.as_deref().and_then(|node| node.node.as_ref());
+            let node = node.ok_or(AnalyzeError::Internal { reason: "a statement has no tree" })?;
+            lineages.push(command::lineage(&mut context, node, sql)?);
+            changed = names(&lineages);
+        }
+        work = context.work_left();
+        naming = changed.unwrap_or(naming);
     }
     Ok(lineages)
 }

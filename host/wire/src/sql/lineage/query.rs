@@ -10,8 +10,8 @@ use super::context::Traced;
 use super::kind::Kind;
 use super::label;
 use super::scope::{Item, Scope, Source, named};
-use super::taint::{Cell, Columns, Field, Taint, Value};
-use super::tracer::Tracer;
+use super::taint::{Cell, Columns, FAILS, Field, Taint, Value};
+use super::tracer::{Author, Tracer};
 use crate::sql::name;
 
 /// Most columns the server gives a result (`MaxTupleAttributeNumber`).
@@ -216,11 +216,17 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let Some(node) = target.val.as_deref() else { return Ok(()) };
         if let Some(columns) = self.expansion(node, scope)? {
             self.findings.touched.absorb(&columns.taint());
+            if let Columns::Known(fields) = &columns {
+                fields.iter().for_each(|field| self.may_fail(&Value::from(field.cell.clone())));
+            }
             targets.add(columns);
             return Ok(());
         }
-        let value = self.value(node, scope)?;
+        let mut value = self.value(node, scope)?;
         self.may_fail(&value);
+        if self.author == Author::View && value.fails.is_some() {
+            value.cell.partial = Some(FAILS);
+        }
         progress.partial = progress.partial.or(value.cell.partial);
         let name = if target.name.is_empty() { label::of(node) } else { &target.name };
         targets.targets.push(Target { field: Field { name, cell: value.cell }, node: Some(node) });

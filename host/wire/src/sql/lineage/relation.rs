@@ -1,20 +1,19 @@
 //! Which relation a name means, and what its columns hold; views are read as their definitions.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::RangeVar;
+use pg_query::protobuf::{Node, RangeVar};
 
 use super::context::{Traced, View};
+use super::created::{self, TEMPORARY, is_temporary};
 use super::kind::Kind;
 use super::scope::{Item, Sight, Source, renamed};
 use super::taint::{Cell, Columns, Form, Taint};
 use super::tracer::{Author, Tracer};
-use crate::sql::parse;
 use crate::sql::schema::{ColumnId, Relation, RelationKind};
-
-/// Schemas of temporary tables are called `pg_temp_N`, and `pg_temp` is the session's own.
-const TEMPORARY: &str = "pg_temp";
+use crate::sql::{name, parse};
 
 impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// A relation, or a WITH query, in FROM.
@@ -42,6 +41,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     /// What the name of a relation means.
     pub(super) fn relation(&mut self, range: &RangeVar) -> Source<'t> {
+        if let Some(created) = self.created_meant(&range.schemaname, &range.relname) {
+            return Source::Relations(vec![created]);
+        }
         let relations = self.relations_meant(&range.schemaname, &range.relname);
         if relations.is_empty() || self.context.is_uncertain(&range.schemaname, &range.relname) {
             self.findings.touched.unknown = true;
@@ -52,6 +54,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     /// The relations that a name can mean, whatever the open transaction has done to them.
     pub(super) fn relations_meant(&self, schema: &str, name: &str) -> Vec<&'s Relation> {
+        if let Some(created) = self.created_meant(schema, name) {
+            return vec![created];
+        }
         let schema_of_all = self.context.schema;
         let all: Vec<&'s Relation> = schema_of_all.relations_named(name).collect();
         if !schema.is_empty() {
@@ -65,8 +70,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let mut path = implicit.into_iter().chain(path.iter().map(|schema| &**schema));
         let found = path.find_map(|schema| all.iter().find(|relation| &*relation.schema == schema).copied());
         // Whose temporary tables these are is not known.
+        let may_have_temporary = !self.context.naming.has_no_temporary;
         let mut meant: Vec<&'s Relation> =
-            all.iter().copied().filter(|relation| is_temporary(relation)).collect();
+            all.iter().copied().filter(|relation| may_have_temporary && is_temporary(relation)).collect();
         meant.extend(found.filter(|relation| !is_temporary(relation)));
         meant
     }
@@ -81,14 +87,19 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     /// Notes what it means to use a relation, before any of its columns is.
     pub(super) fn read_relation(&mut self, relation: &'t Relation) -> Traced<()> {
+        self.findings.relations.insert(relation.oid);
         match relation.kind {
             RelationKind::Foreign => self.findings.foreign = true,
-            RelationKind::View if !relation.is_system() => {
+            // A view of the session's own making reads nothing protected.
+            RelationKind::View | RelationKind::Materialized
+                if !relation.is_system() && !created::is_created(relation) =>
+            {
                 let view = self.view(relation)?;
                 self.findings.touched.absorb(&view.touched);
                 self.findings.foreign |= view.foreign;
+                self.findings.relations.extend(&view.relations);
             }
-            RelationKind::View | RelationKind::Table => {}
+            RelationKind::View | RelationKind::Materialized | RelationKind::Table => {}
         }
         Ok(())
     }
@@ -96,7 +107,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// What a column of a relation holds.
     pub(super) fn relation_cell(&mut self, relation: &Relation, index: usize) -> Traced<Cell<'t>> {
         let Some(column) = relation.columns.get(index) else { return Ok(Cell::unknown()) };
-        let kind = Kind::Type { oid: column.type_oid, typmod: column.typmod };
+        if created::is_created(relation) {
+            return Ok(Cell::created(created::kind_of(column)));
+        }
+        let kind = Kind::of_column(column, self.context.schema);
         let id = ColumnId { relation: relation.oid, number: column.number };
         let own = || match self.context.protection.is_protected(id) {
             true => Taint::of(id),
@@ -108,12 +122,21 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 let view = self.view(relation)?;
                 Ok(view_cell(&view, index, own, kind))
             }
+            RelationKind::Materialized => {
+                let own = own();
+                let view = self.view(relation)?;
+                Ok(Cell { partial: None, ..view_cell(&view, index, own, kind) })
+            }
             RelationKind::View | RelationKind::Table | RelationKind::Foreign => Ok(Cell::column(own(), kind)),
         }
     }
 
     /// What a view's definition says of it.
-    fn view(&mut self, relation: &Relation) -> Traced<Rc<View>> {
+    pub(super) fn view(&mut self, relation: &Relation) -> Traced<Rc<View>> {
+        // What is under a view of the session's own making was not kept.
+        if created::is_created(relation) {
+            return Ok(Rc::new(View::unknown()));
+        }
         match self.context.views.get(&relation.oid) {
             Some(Some(view)) => return Ok(Rc::clone(view)),
             // It reads itself, which no view does.
@@ -144,13 +167,29 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             }
             Columns::Known(_) | Columns::Uncounted(_) => None,
         };
-        View { cells, touched: tracer.findings.touched, foreign: tracer.findings.foreign }
+        View {
+            cells,
+            touched: tracer.findings.touched,
+            foreign: tracer.findings.foreign,
+            relations: tracer.findings.relations,
+            origins: Some(select.target_list.iter().map(origin).collect()),
+        }
     }
 }
 
 impl View {
     fn unknown() -> Self {
-        Self { cells: None, touched: Taint::unknown(), foreign: false }
+        let (touched, relations) = (Taint::unknown(), BTreeSet::new());
+        Self { cells: None, touched, foreign: false, relations, origins: None }
+    }
+}
+
+/// The column that a view's column is, by the name it has there; nothing for one that is computed.
+fn origin(target: &Node) -> Option<Box<str>> {
+    let Some(NodeEnum::ResTarget(target)) = &target.node else { return None };
+    match target.val.as_deref().and_then(|node| node.node.as_ref()) {
+        Some(NodeEnum::ColumnRef(column)) => name::strings(&column.fields).last().map(Box::from),
+        _ => None,
     }
 }
 
@@ -161,10 +200,6 @@ fn view_cell<'t>(view: &View, index: usize, own: Taint, kind: Kind) -> Cell<'t> 
         return Cell { taint: own, form: Form::Column, kind, ..cell.clone() };
     }
     Cell { kind, ..cell.clone() }
-}
-
-fn is_temporary(relation: &Relation) -> bool {
-    relation.schema.starts_with(TEMPORARY)
 }
 
 /// Whether a relation's own columns, or what they are made from, are protected: for what is done to it as a whole.

@@ -6,7 +6,7 @@ use pg_query::protobuf::Node;
 
 use super::context::Traced;
 use super::kind::Kind;
-use super::taint::{Cell, Columns, Field, Taint, Value};
+use super::taint::{Cell, Columns, FAILS, Field, Taint, Value};
 use super::tracer::Tracer;
 use crate::sql::name;
 use crate::sql::schema::Relation;
@@ -170,11 +170,24 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 Found::Absent => {}
             }
         }
-        let system = || {
-            let has_relation = items.iter().any(|item| matches!(item.source, Source::Relations(_)));
-            (has_relation && is_system_column(name)).then(|| Cell::clean(Kind::Unknown))
-        };
-        Ok(found.or_else(system).or(perhaps))
+        if found.is_none() && is_system_column(name) {
+            found = self.system_column(items, name)?;
+        }
+        Ok(found.or(perhaps))
+    }
+
+    /// A column that every table has; nothing where no item is one. Where a row lies follows from the sizes of those before.
+    fn system_column(&mut self, items: &[Item<'t>], name: &str) -> Traced<Option<Cell<'t>>> {
+        let mut taint = None;
+        for item in items {
+            if let Source::Relations(relations) = &item.source {
+                let taint: &mut Taint = taint.get_or_insert_default();
+                if name == "ctid" {
+                    taint.absorb(&self.held_by(relations)?);
+                }
+            }
+        }
+        Ok(taint.map(|taint| Cell::computed(taint, Kind::Unknown)))
     }
 
     /// What a name alone means: a column, of this query or of one around it, else a whole row.
@@ -200,10 +213,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     pub(super) fn qualified(&mut self, item: &Item<'t>, name: &'t str) -> Traced<Value<'t>> {
         match self.find(item, name)? {
             Found::Column(cell) | Found::Perhaps(cell) => Ok(self.refer(cell)),
-            Found::Absent if is_system_column(name) && matches!(item.source, Source::Relations(_)) => {
-                Ok(Value::clean(Kind::Unknown))
-            }
             Found::Absent => {
+                if is_system_column(name)
+                    && let Some(cell) = self.system_column(std::slice::from_ref(item), name)?
+                {
+                    return Ok(self.refer(cell));
+                }
                 let row = self.whole_row(item)?;
                 self.call_on_row(name, row)
             }
@@ -215,6 +230,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let columns = self.columns_of(item)?;
         let mut cell = Cell::computed(columns.taint(), Kind::Unknown);
         if let Columns::Known(fields) = columns {
+            // The server computes them all.
+            cell.partial = fields.iter().filter_map(|field| field.cell.partial).find(|what| *what == FAILS);
             cell.row = Some(fields);
         }
         Ok(self.refer(cell))

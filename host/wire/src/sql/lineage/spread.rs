@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::context::Context;
+use super::context::{Context, WORK_MAX};
 use super::taint::{Cell, Form};
 use super::tracer::{Author, Tracer};
 use super::{Naming, Protection, Spread};
@@ -138,8 +138,11 @@ fn view_columns<S: Spread>(
     let naming = Naming { search_path: Some(schema.search_path().to_vec()), ..Naming::default() };
     let protection = SoFar { rules, spread };
     let mut found = Vec::new();
-    let mut context = Context::new(schema, &naming, &protection);
-    let views = schema.relations().iter().filter(|relation| relation.kind == RelationKind::View);
+    let mut context = Context::new(schema, &naming, &protection, WORK_MAX);
+    let views = schema
+        .relations()
+        .iter()
+        .filter(|relation| matches!(relation.kind, RelationKind::View | RelationKind::Materialized));
     for view in views.filter(|relation| !relation.is_system()) {
         // Each has as much work as a statement.
         context.refill();

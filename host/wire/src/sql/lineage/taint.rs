@@ -41,6 +41,9 @@ impl Taint {
     }
 }
 
+/// Stands in a view's columns for an expression that fails for some protected values.
+pub(super) const FAILS: &str = "an expression of a view that fails for some values";
+
 /// Whether a value is a column as it stands or computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -59,15 +62,22 @@ pub(super) struct Cell<'t> {
     /// Something in the expression for it that fails for some values, whatever these come from. The server may evaluate a
     /// sub-select's expression where the query around it refers to it.
     pub(super) partial: Option<&'t str>,
+    /// It is, or is computed from, a column of a table that the session has made.
+    pub(super) from_created: bool,
 }
 
 impl<'t> Cell<'t> {
     pub(super) fn column(taint: Taint, kind: Kind) -> Self {
-        Self { taint, form: Form::Column, kind, row: None, partial: None }
+        Self { taint, form: Form::Column, kind, row: None, partial: None, from_created: false }
     }
 
     pub(super) fn computed(taint: Taint, kind: Kind) -> Self {
-        Self { taint, form: Form::Computed, kind, row: None, partial: None }
+        Self { taint, form: Form::Computed, kind, row: None, partial: None, from_created: false }
+    }
+
+    /// A column of a table that the session has made, which holds nothing protected.
+    pub(super) fn created(kind: Kind) -> Self {
+        Self { from_created: true, ..Self::column(Taint::default(), kind) }
     }
 
     pub(super) fn clean(kind: Kind) -> Self {
@@ -88,6 +98,7 @@ impl<'t> Cell<'t> {
             self.kind = Kind::Unknown;
         }
         self.row = None;
+        self.from_created &= other.from_created;
         self.partial = self.partial.or(other.partial);
         self
     }
@@ -99,8 +110,15 @@ impl<'t> Cell<'t> {
 
     /// The same without what borrows from a tree.
     pub(super) fn flat(&self) -> Cell<'static> {
-        let partial = self.partial.map(|_| "an expression of a view");
-        Cell { taint: self.taint.clone(), form: self.form, kind: self.kind, row: None, partial }
+        let partial = self.partial.map(|what| if what == FAILS { FAILS } else { "an expression of a view" });
+        Cell {
+            taint: self.taint.clone(),
+            form: self.form,
+            kind: self.kind,
+            row: None,
+            partial,
+            from_created: false,
+        }
     }
 
     pub(super) fn provenance(&self) -> Provenance {
@@ -186,6 +204,14 @@ impl<'t> Value<'t> {
         self.absorb(part);
     }
 
+    /// The same where it is looked at part by part until one decides.
+    pub(super) fn deciding(mut self) -> Self {
+        if self.is_tainted() {
+            self.fails = self.fails.or(self.cell.partial);
+        }
+        self
+    }
+
     /// All parts, always evaluated.
     pub(super) fn computed<'a>(parts: impl IntoIterator<Item = &'a Self>, kind: Kind) -> Self
     where
@@ -213,6 +239,7 @@ impl<'t> Value<'t> {
 
 impl<'t> From<Cell<'t>> for Value<'t> {
     fn from(cell: Cell<'t>) -> Self {
-        Self { cell, fails: None }
+        let fails = cell.partial.filter(|what| *what == FAILS);
+        Self { cell, fails }
     }
 }

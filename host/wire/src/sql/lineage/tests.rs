@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod created;
 mod definitions;
 mod joins;
 mod outputs;
+mod probing;
+mod reached;
 mod robustness;
 mod row_shaping;
 mod schema;

@@ -5,8 +5,10 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 use pg_query::protobuf::a_const::Val;
 
+use super::expression::is_parameter;
 use super::kind::{self, Kind};
-use super::taint::Cell;
+use super::pattern;
+use super::taint::{Cell, Form};
 
 /// An argument of a call.
 pub(super) struct Argument<'a, 't> {
@@ -27,29 +29,40 @@ enum When {
     Filled,
     /// If the last argument is such a number, and not 0.
     Position,
-    /// If the first argument is an exact number, of which sums do not overflow.
+    /// If the first argument is an integer or a stored `numeric`, of which sums do not overflow.
     Exact,
-    /// If the first argument is a `numeric` or a floating-point number, and others are written in the statement.
+    /// If the first argument is a stored `numeric` or a floating-point number, and others are written in the statement.
     Inexact,
+    /// If all values of the first argument's type can be compared.
+    Compared,
     /// If the first argument is known not to be an array.
     NotArray,
     /// If no argument is of type `json`, which can hold what `jsonb` cannot.
     NotJson,
-    /// If every other argument, from the first on, is a string written in the statement.
+    /// If every other argument, from the first on, is a string written in the statement, and each has a value after it.
     Keys,
-    /// If the first argument is a string written in the statement that asks for text only.
+    /// If the first argument is a string written in the statement that asks for text only, and for no more than there is.
     Format,
     /// If the first argument is a field that every date and time has, written in the statement.
     DateField,
     /// If it is such a field, and the date has a time.
     TimeField,
-    /// If the second argument is such a field, too.
+    /// If it is one that a time can be cut at.
+    CutField,
+    /// If the second argument names how bytes are written.
     EncodedAs,
+    /// If the first argument is a whole number.
+    Whole,
+    /// If each argument is a share of 1, written in the statement.
+    Share,
+    /// If the second argument is a regular expression that is surely valid, and the others but the first are written in the
+    /// statement too.
+    Pattern,
 }
 
 use When::{
-    Alone, Always, Counts, DateField, EncodedAs, Exact, Filled, Format, Inexact, Keys, NotArray, NotJson,
-    Position, TimeField,
+    Alone, Always, Compared, Counts, CutField, DateField, EncodedAs, Exact, Filled, Format, Inexact, Keys,
+    NotArray, NotJson, Pattern, Position, Share, TimeField, Whole,
 };
 
 /// Sorted by name.
@@ -82,12 +95,17 @@ const TOTAL: &[(&str, When)] = &[
     ("crc32", Always),
     ("crc32c", Always),
     ("cume_dist", Always),
-    ("date_part", DateField),
-    ("date_trunc", TimeField),
+    ("date_part", TimeField),
+    ("date_trunc", CutField),
     ("dense_rank", Always),
     ("encode", EncodedAs),
+    // A value of an enum that another transaction has not committed yet cannot be stored.
+    ("enum_first", Always),
+    ("enum_last", Always),
+    ("enum_range", Always),
     ("every", Always),
     ("extract", DateField),
+    ("family", Always),
     ("first_value", Always),
     ("floor", Inexact),
     ("format", Format),
@@ -113,14 +131,16 @@ const TOTAL: &[(&str, When)] = &[
     ("lpad", Filled),
     ("ltrim", Always),
     ("masklen", Always),
-    ("max", Always),
+    ("max", Compared),
     ("md5", Always),
-    ("min", Always),
+    ("min", Compared),
     ("mode", Always),
     ("num_nonnulls", Always),
     ("num_nulls", Always),
     ("octet_length", Always),
     ("percent_rank", Always),
+    // It picks one of the values; `percentile_cont` computes one, and can overflow.
+    ("percentile_disc", Share),
     ("pg_column_size", Always),
     ("pg_typeof", Always),
     ("position", Always),
@@ -128,6 +148,7 @@ const TOTAL: &[(&str, When)] = &[
     ("quote_literal", Always),
     ("quote_nullable", Always),
     ("rank", Always),
+    ("regexp_replace", Pattern),
     ("replace", Always),
     ("reverse", Always),
     ("right", Counts),
@@ -143,6 +164,10 @@ const TOTAL: &[(&str, When)] = &[
     ("sign", Inexact),
     ("split_part", Position),
     ("starts_with", Always),
+    // Of whole numbers they are computed as `numeric`, where squares of them do not overflow.
+    ("stddev", Whole),
+    ("stddev_pop", Whole),
+    ("stddev_samp", Whole),
     ("string_agg", Always),
     ("string_to_array", Always),
     ("strpos", Always),
@@ -157,6 +182,9 @@ const TOTAL: &[(&str, When)] = &[
     ("trim", Always),
     ("trunc", Inexact),
     ("upper", Always),
+    ("var_pop", Whole),
+    ("var_samp", Whole),
+    ("variance", Whole),
 ];
 
 /// Longest padding that the server surely makes.
@@ -188,19 +216,24 @@ fn is_total(when: When, arguments: &[Argument<'_, '_>]) -> bool {
                 && rest().skip(1).all(|argument| constant(argument.node).is_some_and(is_constant))
         }
         Position => arguments.last().is_some_and(|last| number(last.node).is_some_and(|number| number > 0)),
-        Exact => first_kind.is_exact(),
+        Exact => first_kind.is_integer() || first.is_some_and(is_stored_numeric),
+        Compared => first_kind.is_compared(),
         Inexact => {
-            first_kind.is(&[kind::NUMERIC, kind::FLOAT4, kind::FLOAT8])
+            (first_kind.is(&[kind::FLOAT4, kind::FLOAT8]) || first.is_some_and(is_stored_numeric))
                 && rest()
                     .all(|argument| number(argument.node).is_some_and(|number| (0..=100).contains(&number)))
         }
         NotArray => first_kind.is_scalar() || first.is_some_and(|first| first.cell.row.is_some()),
-        NotJson => arguments.iter().all(|argument| is_jsonb_safe(argument.cell)),
+        NotJson => arguments.iter().all(is_jsonb_safe),
         Keys => {
-            arguments.iter().step_by(2).all(|argument| string(argument.node).is_some())
-                && rest().step_by(2).all(|argument| is_jsonb_safe(argument.cell))
+            arguments.len().is_multiple_of(2)
+                && arguments.iter().step_by(2).all(|argument| string(argument.node).is_some())
+                && rest().step_by(2).all(is_jsonb_safe)
         }
-        Format => first.and_then(|first| string(first.node)).is_some_and(asks_for_text),
+        Format => {
+            let format = first.and_then(|first| string(first.node));
+            format.and_then(texts_asked_for).is_some_and(|texts| texts < arguments.len())
+        }
         DateField => match arguments {
             [field, moment] => has_field(string(field.node), moment.cell.kind),
             [..] => false,
@@ -209,6 +242,33 @@ fn is_total(when: When, arguments: &[Argument<'_, '_>]) -> bool {
         TimeField => match arguments {
             [field, moment] => {
                 !moment.cell.kind.is(&[kind::DATE]) && has_field(string(field.node), moment.cell.kind)
+            }
+            [..] => false,
+        },
+        Whole => first_kind.is_integer(),
+        Share => arguments.iter().all(|argument| is_share(argument.node)),
+        Pattern => match arguments {
+            [text, pattern, rest @ ..] => {
+                text.cell.kind.is_text()
+                    && constant(pattern.node).is_some_and(is_valid_pattern)
+                    && rest.len() <= 2
+                    && rest.iter().take(1).all(|replacement| string(replacement.node).is_some())
+                    && rest
+                        .iter()
+                        .skip(1)
+                        .all(|flags| matches!(string(flags.node), Some("g" | "i" | "gi" | "ig")))
+            }
+            [..] => false,
+        },
+        CutField => match arguments {
+            [field, moment] => {
+                let is_cut = string(field.node).is_some_and(|field| {
+                    let field = field.to_ascii_lowercase();
+                    !["dow", "doy", "epoch", "isodow", "isoyear"].contains(&field.as_str())
+                });
+                is_cut
+                    && !moment.cell.kind.is(&[kind::DATE])
+                    && has_field(string(field.node), moment.cell.kind)
             }
             [..] => false,
         },
@@ -224,26 +284,57 @@ fn is_count(argument: &Argument<'_, '_>) -> bool {
     number(argument.node).is_some_and(|number| (0..=LENGTH_MAX).contains(&number))
 }
 
+/// Whether a string constant is a regular expression that the server can surely use.
+pub(super) fn is_valid_pattern(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::AConst(constant) => match &constant.val {
+            Some(Val::Sval(text)) => pattern::is_valid(&text.sval),
+            Some(Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Bsval(_)) | None => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether it is a number from 0 to 1.
+fn is_share(node: &Node) -> bool {
+    let fraction = match constant(node) {
+        Some(NodeEnum::AConst(constant)) => match &constant.val {
+            Some(Val::Fval(number)) => number.fval.parse::<f64>().ok(),
+            Some(Val::Ival(_) | Val::Boolval(_) | Val::Sval(_) | Val::Bsval(_)) | None => None,
+        },
+        _ => None,
+    };
+    fraction.or_else(|| number(node).map(f64::from)).is_some_and(|share| (0.0..=1.0).contains(&share))
+}
+
 fn is_constant(node: &NodeEnum) -> bool {
     matches!(node, NodeEnum::AConst(_))
 }
 
+/// Whether it is a `numeric` as somebody has stored it, and not one that the statement could have made as large as it can be.
+fn is_stored_numeric(argument: &Argument<'_, '_>) -> bool {
+    argument.cell.kind.is(&[kind::NUMERIC]) && argument.cell.form == Form::Column
+}
+
 /// Whether `jsonb` can hold the value whatever it is.
-fn is_jsonb_safe(cell: &Cell<'_>) -> bool {
+fn is_jsonb_safe(argument: &Argument<'_, '_>) -> bool {
+    let cell = argument.cell;
     match &cell.row {
+        // It may have been declared as anything.
+        None if is_parameter(argument.node) => false,
         Some(fields) => fields.iter().all(|field| !field.cell.kind.is_json_text()),
         None => !cell.kind.is_json_text(),
     }
 }
 
-/// Whether a format uses `%s`, `%L` and `%%` only.
-fn asks_for_text(format: &str) -> bool {
-    let mut rest = format;
+/// How many arguments a format asks for; nothing unless it uses `%s`, `%L` and `%%` only.
+fn texts_asked_for(format: &str) -> Option<usize> {
+    let (mut rest, mut texts) = (format, 0);
     while let Some((_, after)) = rest.split_once('%') {
-        let Some(after) = after.strip_prefix(['s', 'L', '%']) else { return false };
-        rest = after;
+        texts += usize::from(!after.starts_with('%'));
+        rest = after.strip_prefix(['s', 'L', '%'])?;
     }
-    true
+    Some(texts)
 }
 
 /// Whether every value of the type has the field.
@@ -322,7 +413,9 @@ pub(super) fn result_kind(name: &str, arguments: &[Argument<'_, '_>]) -> Kind {
         "to_json" | "row_to_json" | "json_agg" | "json_build_array" | "json_build_object" => {
             Kind::of(kind::JSON)
         }
-        "to_jsonb" | "jsonb_agg" | "jsonb_build_array" | "jsonb_build_object" => Kind::of(kind::JSONB),
+        "to_jsonb" if arguments.first().is_some_and(|first| first.cell.row.is_some()) => Kind::json_object(),
+        "jsonb_build_object" => Kind::json_object(),
+        "to_jsonb" | "jsonb_agg" | "jsonb_build_array" => Kind::of(kind::JSONB),
         "sha224" | "sha256" | "sha384" | "sha512" => Kind::of(kind::BYTEA),
         "now" | "clock_timestamp" | "statement_timestamp" | "transaction_timestamp" => {
             Kind::of(kind::TIMESTAMPTZ)
@@ -350,9 +443,9 @@ mod tests {
 
     #[test]
     fn a_format_that_only_asks_for_text_cannot_fail() {
-        assert!(asks_for_text("%s of %L, 100 %%"));
-        assert!(!asks_for_text("%I"));
-        assert!(!asks_for_text("100 %"));
-        assert!(!asks_for_text("%1$s"));
+        assert_eq!(texts_asked_for("%s of %L, 100 %%"), Some(2));
+        for format in ["%I", "100 %", "%1$s"] {
+            assert_eq!(texts_asked_for(format), None, "{format}");
+        }
     }
 }

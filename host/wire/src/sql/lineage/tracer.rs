@@ -1,9 +1,12 @@
 //! The walker: what it carries from node to node, and how it notes what it finds. What each kind of node means is in
 //! `query`, `from`, `expression` and their like, which add methods to it.
 
+use std::sync::Arc;
+
 use super::context::{Context, Findings, Traced};
 use super::taint::{Cell, Columns, Taint, Value};
 use super::{Purpose, UnknownFunction};
+use crate::sql::schema::Relation;
 
 /// Who wrote the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(super) struct Cte<'t> {
 pub(super) struct Tracer<'c, 's: 't, 't> {
     pub(super) context: &'c mut Context<'s>,
     pub(super) findings: Findings,
+    /// The table that the statement makes.
+    pub(super) made: Option<Arc<Relation>>,
     /// Innermost last.
     pub(super) ctes: Vec<Cte<'t>>,
     /// Schemas in which names are looked up; none when any may be meant.
@@ -31,6 +36,8 @@ pub(super) struct Tracer<'c, 's: 't, 't> {
     /// What locations are offsets in.
     pub(super) text: &'t str,
     pub(super) author: Author,
+    /// How many calls may have given several rows so far.
+    pub(super) sets: usize,
 }
 
 impl<'c, 's: 't, 't> Tracer<'c, 's, 't> {
@@ -40,7 +47,16 @@ impl<'c, 's: 't, 't> Tracer<'c, 's, 't> {
         text: &'t str,
         author: Author,
     ) -> Self {
-        Self { context, findings: Findings::default(), ctes: Vec::new(), path, text, author }
+        Self {
+            context,
+            findings: Findings::default(),
+            made: None,
+            ctes: Vec::new(),
+            path,
+            text,
+            author,
+            sets: 0,
+        }
     }
 
     /// Runs the work one level down.

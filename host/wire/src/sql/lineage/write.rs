@@ -1,22 +1,23 @@
 //! INSERT, UPDATE, DELETE, MERGE: what is written where, what writing it tells, and what RETURNING gives.
 
-use std::collections::BTreeSet;
-
+use grille_core::Effect;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    DeleteStmt, InferClause, InsertStmt, MergeStmt, MergeWhenClause, MultiAssignRef, Node, OnConflictClause,
-    RangeVar, ResTarget, ReturningClause, ReturningOptionKind, UpdateStmt,
+    CmdType, DeleteStmt, InferClause, InsertStmt, MergeStmt, MergeWhenClause, MultiAssignRef, Node,
+    OnConflictClause, RangeVar, ResTarget, ReturningClause, ReturningOptionKind, UpdateStmt,
 };
 
 use super::Purpose;
 use super::context::Traced;
+use super::fire::Given;
+use super::from::touched_by;
 use super::kind::{self, Kind};
 use super::query::{Progress, Query};
 use super::scope::{Found, Item, Scope, Sight, Source};
 use super::taint::{Cell, Columns, Form, Taint, Value};
 use super::tracer::Tracer;
 use crate::sql::name;
-use crate::sql::schema::{ColumnId, Relation};
+use crate::sql::schema::Relation;
 
 /// Where rows are written.
 pub(super) struct Target<'t> {
@@ -25,13 +26,16 @@ pub(super) struct Target<'t> {
     pub(super) name: String,
     /// The relations it may be, also where nothing certain is known of them.
     pub(super) relations: Vec<&'t Relation>,
+    /// What the database may put into the rows by itself.
+    beside: Taint,
 }
 
 impl<'t, 's: 't> Tracer<'_, 's, 't> {
     pub(super) fn target_relation(&mut self, range: Option<&'t RangeVar>) -> Traced<Target<'t>> {
         let Some(range) = range else {
             let item = Item::new(None, Source::Open(Cell::unknown()));
-            return Ok(Target { item, name: String::new(), relations: Vec::new() });
+            let (relations, beside) = (Vec::new(), Taint::default());
+            return Ok(Target { item, name: String::new(), relations, beside });
         };
         let relations: Vec<&'t Relation> = self.relations_meant(&range.schemaname, &range.relname);
         let source = self.relation(range);
@@ -47,7 +51,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         if alias.is_none() {
             item.sight = Sight::Relation;
         }
-        Ok(Target { item, name: name::relation(range), relations })
+        Ok(Target { item, name: name::relation(range), relations, beside: Taint::default() })
     }
 
     /// The column of a target that is written, if it is known.
@@ -77,49 +81,6 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         Ok(())
     }
 
-    /// Columns are written: what their values are compared with by indexes and constraints.
-    pub(super) fn probe(&mut self, relations: &[&'t Relation], written: &[&str]) -> Traced<()> {
-        let mut probed = Taint::default();
-        for relation in relations {
-            let names = |name: &str| written.contains(&name);
-            let numbers: BTreeSet<i16> = relation
-                .columns
-                .iter()
-                .filter(|column| names(&column.name))
-                .map(|column| column.number)
-                .collect();
-            self.probe_numbers(relation, &numbers, &mut probed);
-            for (index, column) in relation.columns.iter().enumerate() {
-                if names(&column.name) {
-                    let cell = self.relation_cell(relation, index)?;
-                    self.probe_sources(relation, &cell, &mut probed);
-                }
-            }
-        }
-        if !probed.columns.is_empty() {
-            self.findings.note(&probed, Purpose::Probes);
-        }
-        Ok(())
-    }
-
-    fn probe_numbers(&self, relation: &Relation, written: &BTreeSet<i16>, probed: &mut Taint) {
-        for compared in relation.compared.iter().filter(|of| !of.written.is_disjoint(written)) {
-            let own = written.iter().filter(|number| compared.written.contains(number));
-            let own = own.map(|&number| ColumnId { relation: relation.oid, number });
-            let all = compared.with.iter().copied().chain(own);
-            probed.columns.extend(all.filter(|id| self.context.protection.is_protected(*id)));
-        }
-    }
-
-    /// A view's columns are written where they come from.
-    fn probe_sources(&self, relation: &Relation, cell: &Cell<'_>, probed: &mut Taint) {
-        for id in cell.taint.columns.iter().filter(|id| id.relation != relation.oid) {
-            if let Some(source) = self.context.schema.relation(id.relation) {
-                self.probe_numbers(source, &BTreeSet::from([id.number]), probed);
-            }
-        }
-    }
-
     pub(super) fn insert(
         &mut self,
         insert: &'t InsertStmt,
@@ -129,7 +90,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let result = self.nested(|tracer| {
             let mut progress = Progress::default();
             tracer.with(insert.with_clause.as_ref(), parent, &mut progress)?;
-            let target = tracer.target_relation(insert.relation.as_ref())?;
+            let mut target = tracer.target_relation(insert.relation.as_ref())?;
             let columns = written_columns(&insert.cols, &target);
             let rows =
                 tracer.inserted(insert.select_stmt.as_deref(), &columns, &target, parent, &mut progress)?;
@@ -139,6 +100,11 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             if let Some(conflict) = insert.on_conflict_clause.as_deref() {
                 tracer.on_conflict(conflict, &target, parent, &mut progress)?;
             }
+            let on = match insert.on_conflict_clause.as_deref() {
+                Some(conflict) if !conflict.target_list.is_empty() => Effect::INSERT | Effect::UPDATE,
+                Some(_) | None => Effect::INSERT,
+            };
+            target.beside = tracer.fire(&target.relations, on, Given::Only(&given))?;
             tracer.returning(insert.returning_clause.as_ref(), scope, &target, progress)
         });
         self.ctes.truncate(depth);
@@ -265,11 +231,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let result = self.nested(|tracer| {
             let mut progress = Progress::default();
             tracer.with(update.with_clause.as_ref(), parent, &mut progress)?;
-            let target = tracer.target_relation(update.relation.as_ref())?;
+            let mut target = tracer.target_relation(update.relation.as_ref())?;
             let mut scope = Scope::with(parent, vec![target.item.clone()]);
             tracer.read_from(&update.from_clause, &mut scope, &mut progress)?;
             tracer.set(&update.target_list, &target, &scope, &mut progress)?;
             tracer.where_clause(update.where_clause.as_deref(), &scope, "WHERE", &mut progress)?;
+            target.beside = tracer.fire(&target.relations, Effect::UPDATE, Given::All)?;
             tracer.returning(update.returning_clause.as_ref(), scope, &target, progress)
         });
         self.ctes.truncate(depth);
@@ -285,10 +252,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let result = self.nested(|tracer| {
             let mut progress = Progress::default();
             tracer.with(delete.with_clause.as_ref(), parent, &mut progress)?;
-            let target = tracer.target_relation(delete.relation.as_ref())?;
+            let mut target = tracer.target_relation(delete.relation.as_ref())?;
             let mut scope = Scope::with(parent, vec![target.item.clone()]);
+            tracer.probe_removal(&target.relations)?;
             tracer.read_from(&delete.using_clause, &mut scope, &mut progress)?;
             tracer.where_clause(delete.where_clause.as_deref(), &scope, "WHERE", &mut progress)?;
+            target.beside = tracer.fire(&target.relations, Effect::DELETE, Given::All)?;
             tracer.returning(delete.returning_clause.as_ref(), scope, &target, progress)
         });
         self.ctes.truncate(depth);
@@ -304,7 +273,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let result = self.nested(|tracer| {
             let mut progress = Progress::default();
             tracer.with(merge.with_clause.as_ref(), parent, &mut progress)?;
-            let target = tracer.target_relation(merge.relation.as_ref())?;
+            let mut target = tracer.target_relation(merge.relation.as_ref())?;
             let mut scope = Scope::inside(parent);
             if let Some(source) = merge.source_relation.as_deref() {
                 tracer.read_item(source, &mut scope, &mut progress)?;
@@ -317,6 +286,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                     tracer.merge_when(when, &target, &scope, &mut progress)?;
                 }
             }
+            target.beside = tracer.fire(&target.relations, merged(merge), Given::Only(&[]))?;
             tracer.returning(merge.returning_clause.as_ref(), scope, &target, progress)
         });
         self.ctes.truncate(depth);
@@ -331,6 +301,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         progress: &mut Progress<'t>,
     ) -> Traced<()> {
         self.where_clause(when.condition.as_deref(), scope, "WHEN", progress)?;
+        if when.command_type() == CmdType::CmdDelete {
+            return self.probe_removal(&target.relations);
+        }
         if when.values.is_empty() {
             return self.set(&when.target_list, target, scope, progress);
         }
@@ -374,9 +347,23 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 scope.items.push(Item::new(Some(name), target.item.source.clone()).qualified_only());
             }
         }
-        let columns = self.result(&clause.exprs, &scope, &mut progress)?;
+        let columns = touched_by(self.result(&clause.exprs, &scope, &mut progress)?, &target.beside);
         Ok(Query { columns, shaping: progress.shaping, partial: progress.partial })
     }
+}
+
+/// What a MERGE may do to rows.
+fn merged(merge: &MergeStmt) -> Effect {
+    let effect = |node: &Node| match &node.node {
+        Some(NodeEnum::MergeWhenClause(when)) => match when.command_type() {
+            CmdType::CmdInsert => Effect::INSERT,
+            CmdType::CmdUpdate => Effect::UPDATE,
+            CmdType::CmdDelete => Effect::DELETE,
+            _ => Effect::empty(),
+        },
+        _ => Effect::empty(),
+    };
+    merge.merge_when_clauses.iter().map(effect).fold(Effect::empty(), Effect::union)
 }
 
 /// The columns that an INSERT gives, in order: those it names, else all.

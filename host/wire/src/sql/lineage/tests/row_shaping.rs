@@ -43,7 +43,7 @@ fn clauses() {
         ("SELECT id FROM users LIMIT (SELECT length(max(ssn)) FROM users)", "id | LIMIT: users.ssn"),
         ("SELECT id FROM users OFFSET (SELECT length(max(ssn)) FROM users)", "id | OFFSET: users.ssn"),
         (
-            "SELECT id FROM users TABLESAMPLE bernoulli ((SELECT length(max(ssn)) FROM users))",
+            "SELECT id FROM orders TABLESAMPLE bernoulli ((SELECT length(max(ssn)) FROM users))",
             "id | TABLESAMPLE: users.ssn",
         ),
         ("SELECT ssn FROM users UNION SELECT '1'", "ssn~users.ssn | UNION: users.ssn"),

@@ -3,15 +3,19 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use grille_core::Effect;
+
 use crate::sql::lineage::Protection;
 use crate::sql::schema::{
-    Builtin, ColumnId, Compared, Function, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
-    Volatility,
+    Act, Builtin, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion, Relation,
+    RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
 };
 
 /// The OID of a type that users made: an enum.
 const MOOD: u32 = 17_001;
 const VECTOR: u32 = 17_002;
+/// A domain over text.
+const CODE: u32 = 17_003;
 
 /// Name, kind, columns as `name:type`, definition. Columns with `!` are named by rules.
 const RELATIONS: &[(&str, RelationKind, &str, &str)] = &[
@@ -35,6 +39,7 @@ const RELATIONS: &[(&str, RelationKind, &str, &str)] = &[
         "id:int4 data:jsonb! raw:json! tags:text[]! mood:mood! open:jsonb words:text[]",
         "",
     ),
+    ("public.coded", RelationKind::Table, "id:int4 code:code!", ""),
     ("public.accounts", RelationKind::Table, "id:int4 iban:text! owner:int4", ""),
     ("public.refs", RelationKind::Table, "id:int4 iban:text", ""),
     ("public.vault", RelationKind::Table, "id:int4 ssn:text! copy:text!", ""),
@@ -83,11 +88,13 @@ const RELATIONS: &[(&str, RelationKind, &str, &str)] = &[
     ("public.v_stable", RelationKind::View, "x:int4", "SELECT reads() AS x;"),
     ("public.v_broken", RelationKind::View, "x:int4", "SELECT 1 AS x, 2 AS y;"),
     ("public.v_lost", RelationKind::View, "x:int4", ""),
-    ("public.m_users", RelationKind::View, "id:int4 ssn:text", "SELECT id, ssn FROM users;"),
+    ("public.m_users", RelationKind::Materialized, "id:int4 ssn:text", "SELECT id, ssn FROM users;"),
     ("pg_catalog.pg_class", RelationKind::Table, "oid:oid relname:name relkind:char relnamespace:oid", ""),
     ("pg_catalog.pg_namespace", RelationKind::Table, "oid:oid nspname:name", ""),
     ("pg_catalog.pg_stat_activity", RelationKind::View, "pid:int4 query:text", ""),
     ("information_schema.tables", RelationKind::View, "table_schema:name table_name:name", ""),
+    ("public.tickets", RelationKind::Table, "id:int4 subject:text note:text", ""),
+    ("public.parts", RelationKind::Table, "id:int4 ticket:int4 label:text stamp:text", ""),
 ];
 
 const IMMUTABLE: &str = "abs any_value array_agg array_length array_to_string ascii avg bool_and btrim cardinality ceil char_length \
@@ -127,6 +134,7 @@ fn type_oid(name: &str) -> u32 {
         "numeric" => 1700,
         "jsonb" => 3802,
         "mood" => MOOD,
+        "code" => CODE,
         "vector" => VECTOR,
         other => panic!("no type {other}"),
     }
@@ -165,10 +173,41 @@ fn oid(index: usize) -> u32 {
 fn compared(name: &str) -> Vec<Compared> {
     let accounts = RELATIONS.iter().position(|(name, ..)| *name == "public.accounts").unwrap();
     let with = BTreeSet::from([ColumnId { relation: oid(accounts), number: 2 }]);
+    let unique = Compared { written: BTreeSet::from([2]), with, occasion: Occasion::Writing };
     match name {
-        "accounts" | "refs" => vec![Compared { written: BTreeSet::from([2]), with }],
+        "accounts" => {
+            let refs = RELATIONS.iter().position(|(name, ..)| *name == "public.refs").unwrap();
+            let with = BTreeSet::from([ColumnId { relation: oid(refs), number: 2 }]);
+            let referred = Compared { with, occasion: Occasion::WritingOrRemoval, ..unique.clone() };
+            vec![unique, referred]
+        }
+        "refs" => vec![unique],
         _ => Vec::new(),
     }
+}
+
+fn relation_called(name: &str) -> u32 {
+    oid(RELATIONS.iter().position(|(known, ..)| *known == name).unwrap())
+}
+
+/// `tickets` has triggers, one of them trusted, and `parts`, which refers to it, has one. Defaults of `parts` call functions.
+fn firings() -> Vec<Firing> {
+    let calls = |name: &str| FunctionName { schema: "public".into(), name: name.into() };
+    let trigger = |relation, on, function| {
+        let act = Act::Trigger { name: "fills".into(), calls: calls(function) };
+        Firing { relation: relation_called(relation), on, act }
+    };
+    let default = |column, function| {
+        let act = Act::Default { column, calls: calls(function) };
+        Firing { relation: relation_called("public.parts"), on: Effect::INSERT | Effect::UPDATE, act }
+    };
+    vec![
+        trigger("public.tickets", Effect::INSERT, "writes"),
+        trigger("public.tickets", Effect::UPDATE, "trusted"),
+        trigger("public.parts", Effect::DELETE, "writes"),
+        default(3, "reads"),
+        default(4, "computes"),
+    ]
 }
 
 fn function(name: &str, volatility: Volatility) -> Function {
@@ -216,7 +255,15 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         functions_of_builtin_types: ["computes", "reads", "writes", "trusted"].map(Box::from).into(),
         operators_of_builtin_types: HashSet::from(["===".into()]),
         vector_types: HashSet::from([VECTOR]),
+        vector_array_types: HashSet::new(),
+        domains_over_text: HashSet::from([CODE]),
+        plain_types: HashSet::from([CODE, MOOD]),
         search_path: vec!["public".into()],
+        firings: firings(),
+        followers: vec![(
+            relation_called("public.tickets"),
+            Follower::Refers(relation_called("public.parts")),
+        )],
     })
 });
 
@@ -228,7 +275,9 @@ pub(super) fn rules() -> Rules {
 
 impl Protection for Rules {
     fn is_protected(&self, column: ColumnId) -> bool {
-        let index = usize::try_from(column.relation - 20_000).unwrap();
+        // What the session has made has no number yet.
+        let Some(index) = column.relation.checked_sub(20_000) else { return false };
+        let index = usize::try_from(index).unwrap();
         let number = usize::try_from(column.number - 1).unwrap();
         RELATIONS[index].2.split_whitespace().nth(number).unwrap().ends_with('!')
     }

@@ -17,7 +17,20 @@ fn what_fails_for_some_values() {
         ("SELECT ssn = '1' AND 1 / id = 1 FROM users", "?column?~users.ssn | fails /: users.ssn"),
         ("SELECT ssn LIKE $1 FROM users", "?column?~users.ssn | fails LIKE: users.ssn"),
         ("SELECT ssn LIKE 'a\\' FROM users", "?column?~users.ssn | fails LIKE: users.ssn"),
-        ("SELECT ssn ~ '^1' FROM users", "?column?~users.ssn | fails ~: users.ssn"),
+        ("SELECT ssn ~ '(' FROM users", "?column?~users.ssn | fails ~: users.ssn"),
+        ("SELECT ssn ~ $1 FROM users", "?column?~users.ssn | fails ~: users.ssn"),
+        ("SELECT 'x' ~ ssn FROM users", "?column?~users.ssn | fails ~: users.ssn"),
+        (
+            "SELECT regexp_replace(ssn, name, 'x') FROM users",
+            "regexp_replace~users.ssn | fails regexp_replace: users.ssn",
+        ),
+        ("SELECT stddev(pay) FROM users", "stddev~users.pay | fails stddev: users.pay"),
+        (
+            "SELECT percentile_disc(pay) WITHIN GROUP (ORDER BY id) FROM users",
+            "percentile_disc~users.pay | fails percentile_disc: users.pay",
+        ),
+        ("SELECT data - 'a' FROM payload", "?column?~payload.data | fails -: payload.data"),
+        ("SELECT jsonb_build_object('a', ssn) - 1 FROM users", "?column?~users.ssn | fails -: users.ssn"),
         ("SELECT ssn SIMILAR TO '1%' FROM users", "?column?~users.ssn | fails SIMILAR TO: users.ssn"),
         ("SELECT repeat('x', salary) FROM users", "repeat~users.salary | fails repeat: users.salary"),
         (
@@ -55,6 +68,7 @@ fn what_fails_for_some_values() {
             "chr? | a function that returns rows: users.salary | fails chr: users.salary | chr()!",
         ),
         ("SELECT born + 1 FROM users", "?column?~users.born | fails +: users.born"),
+        ("SELECT date_part('year', born) FROM users", "date_part~users.born | fails date_part: users.born"),
         ("SELECT pay::int4 FROM users", "pay~users.pay | fails int4: users.pay"),
         ("SELECT ARRAY[tags, words] FROM payload", "array~payload.tags | fails ARRAY: payload.tags"),
         (
@@ -82,8 +96,8 @@ fn what_never_fails() {
             "salary~users.salary, salary~users.salary, salary~users.salary",
         ),
         (
-            "SELECT date_trunc('year', created), date_part('year', born) FROM users",
-            "date_trunc, date_part~users.born",
+            "SELECT date_trunc('year', created), date_part('year', created) FROM users",
+            "date_trunc, date_part",
         ),
         ("SELECT extract(year FROM born) FROM users", "extract~users.born"),
         ("SELECT round(pay, 2), abs(pay) FROM users", "round~users.pay, abs~users.pay"),
@@ -125,5 +139,34 @@ fn what_never_fails() {
             "array_agg~users.ssn, json_agg~users.ssn, string_agg~users.ssn",
         ),
         ("SELECT name::int, 1 / id FROM users", "name, ?column?"),
+        (
+            "SELECT (ssn, salary) = ('12', 5), (ssn, 1) < ('m', 2) FROM users",
+            "?column?~users.ssn+users.salary, ?column?~users.ssn",
+        ),
+        ("SELECT concat(ssn, 1 / id) FROM users", "concat~users.ssn"),
+        ("SELECT code || 'x', 'x' || code FROM coded", "?column?~coded.code, ?column?~coded.code"),
+        (
+            "SELECT ssn ~ '^1', ssn !~* 'x$', regexp_replace(ssn, '[0-9]+', 'n', 'g') FROM users",
+            "?column?~users.ssn, ?column?~users.ssn, regexp_replace~users.ssn",
+        ),
+        ("SELECT stddev(salary), variance(salary) FROM users", "stddev~users.salary, variance~users.salary"),
+        ("SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY pay) FROM users", "percentile_disc~users.pay"),
+        (
+            "SELECT to_jsonb(a) - 'id', jsonb_build_object('a', iban) - 'a' FROM accounts a",
+            "?column?~accounts.iban, ?column?~accounts.iban",
+        ),
+    ]);
+}
+
+#[test]
+fn an_array_of_one_sort_cannot_fail() {
+    check_all(&[
+        ("SELECT ARRAY[embedding] FROM docs", "array~docs.embedding"),
+        ("SELECT ARRAY[embedding, embedding] FROM docs", "array~docs.embedding"),
+        ("SELECT array_agg(embedding) FROM docs", "array_agg~docs.embedding"),
+        ("SELECT ARRAY(SELECT embedding FROM docs)", "array~docs.embedding"),
+        ("SELECT ARRAY[tags] FROM payload", "array~payload.tags"),
+        ("SELECT ARRAY[tags, words] FROM payload", "array~payload.tags | fails ARRAY: payload.tags"),
+        ("SELECT array_agg(tags) FROM payload", "array_agg~payload.tags | fails array_agg: payload.tags"),
     ]);
 }

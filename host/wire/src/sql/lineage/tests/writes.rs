@@ -51,6 +51,39 @@ fn plain_writes() {
 }
 
 #[test]
+fn what_the_database_does_by_itself_is_unknown_unless_it_is_vouched_for() {
+    let insert = "public.writes (trigger fills of public.tickets)()!";
+    let delete = "public.writes (trigger fills of public.parts)()!";
+    let default = "into public.parts.label (by its default): ";
+    check_all(&[
+        ("INSERT INTO tickets (id) VALUES (1)", &format!("- | {insert}")),
+        ("INSERT INTO tickets (id) VALUES (1) RETURNING id, 1 AS one", &format!("id?, one? | {insert}")),
+        ("COPY tickets FROM STDIN", &format!("- | {insert}")),
+        ("UPDATE tickets SET note = 'x' WHERE id = 1 RETURNING note", "note"),
+        ("DELETE FROM tickets", &format!("- | {delete}")),
+        ("TRUNCATE parts", &format!("- | {delete}")),
+        ("WITH w AS (INSERT INTO tickets VALUES (1)) SELECT name FROM users", &format!("name | {insert}")),
+        (
+            "MERGE INTO tickets t USING log l ON t.id = l.id WHEN NOT MATCHED THEN INSERT VALUES (1)",
+            &format!("- | {insert}"),
+        ),
+        ("MERGE INTO tickets t USING log l ON t.id = l.id WHEN MATCHED THEN UPDATE SET note = 'x'", "-"),
+        ("INSERT INTO parts (id) VALUES (1) RETURNING label", &format!("label? | {default}")),
+        ("INSERT INTO parts (id, label) VALUES (1, 'x') RETURNING label", "label"),
+        ("INSERT INTO parts (id, label) VALUES (1, DEFAULT)", &format!("- | {default}")),
+        ("UPDATE parts SET label = DEFAULT", &format!("- | {default}")),
+        ("UPDATE parts SET label = 'x'", "-"),
+        ("COPY parts (id) FROM STDIN", &format!("- | {default}")),
+        ("COPY parts FROM STDIN", "-"),
+        ("CREATE TABLE more PARTITION OF tickets DEFAULT", &format!("- | {delete} | {insert}")),
+        ("ALTER TABLE log ALTER message SET DEFAULT reads()", "- | into ALTER TABLE:  | public.reads()?"),
+        ("ALTER TABLE log ALTER message SET DEFAULT computes()", "-"),
+        ("ALTER TABLE log ALTER id SET DEFAULT nextval('s')", "-"),
+        ("CREATE TABLE mine (id int DEFAULT reads())", "- | into CREATE TABLE:  | public.reads()?"),
+    ]);
+}
+
+#[test]
 fn laundering() {
     check_all(&[
         ("INSERT INTO log (message) SELECT ssn FROM users", "- | into log.message: users.ssn"),
@@ -135,5 +168,26 @@ fn probing_and_shaping() {
             "MERGE INTO log l USING users u ON l.id = u.id WHEN MATCHED AND u.ssn > '5' THEN DELETE",
             "- | WHEN: users.ssn",
         ),
+    ]);
+}
+
+#[test]
+fn removing_rows_asks_who_refers_to_them() {
+    check_all(&[
+        ("DELETE FROM accounts WHERE id = 1", "- | probes: accounts.iban"),
+        ("DELETE FROM refs", "-"),
+        ("DELETE FROM orders", "-"),
+        (
+            "WITH gone AS (DELETE FROM accounts RETURNING id) SELECT id FROM gone",
+            "id | probes: accounts.iban",
+        ),
+        (
+            "MERGE INTO accounts a USING log l ON a.id = l.id WHEN MATCHED THEN DELETE",
+            "- | probes: accounts.iban",
+        ),
+        ("MERGE INTO accounts a USING log l ON a.id = l.id WHEN MATCHED THEN DO NOTHING", "-"),
+        // Whoever refers to it, it fails.
+        ("TRUNCATE accounts", "-"),
+        ("EXPLAIN ANALYZE DELETE FROM accounts", "QUERY PLAN~accounts.iban | probes: accounts.iban"),
     ]);
 }
