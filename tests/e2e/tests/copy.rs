@@ -284,10 +284,12 @@ fn an_encoding_in_which_cells_cannot_be_told_apart_is_refused() -> anyhow::Resul
         assert!(error(&answer).is_ok(), "{}", tags(&answer));
         clerk.query(change)?;
         assert!(error(&clerk.query("COPY people TO STDOUT")?).is_ok());
-        for form in ["(ENCODING 'UTF8')", "(FORMAT csv, ENCODING 'UTF8')", "(FORMAT binary)"] {
+        for form in ["(ENCODING 'UTF8')", "(FORMAT csv, ENCODING 'UTF8')"] {
             let messages = copied(&mut clerk, &format!("COPY people TO STDOUT {form}"))?;
             assert_no_secret(&data(&messages), form);
         }
+        // Its texts are written in the client's encoding, and the server fails at one that has no place in it.
+        assert!(error(&clerk.query("COPY people TO STDOUT (FORMAT binary)")?).is_ok());
     }
     Ok(())
 }

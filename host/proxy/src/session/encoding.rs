@@ -2,7 +2,8 @@
 //! encoding has no room for, before Grille sees any of the result, and so tells of the text.
 
 use grille_core::{Action, ClientMessage, SqlState};
-use grille_wire::sql::TextEncoding;
+use grille_wire::postgres::Statement;
+use grille_wire::sql::{CopyFormat, CopyStream, TextEncoding};
 
 use crate::decisions::Judged;
 
@@ -13,7 +14,8 @@ const NO_ENCODING: &str = "SQL_ASCII";
 pub(super) fn refuse_unwritable(judged: &Judged, client: &str, server: &str) -> Option<ClientMessage> {
     let traced = judged.traced.as_ref().filter(|traced| !traced.is_clean())?;
     let is_changed = judged.actions().any(changes_encoding);
-    (traced.touches_protected() && (is_changed || may_fail(client, server))).then(|| {
+    let is_at_risk = is_changed || may_fail(client, server) && !is_written_in_utf8(&judged.statement);
+    (traced.touches_protected() && is_at_risk).then(|| {
         let text = "refused: where protected columns are masked, results are written in UTF8 only";
         ClientMessage::new(SqlState::FeatureNotSupported, text)
             .hint("SET client_encoding TO 'UTF8', in a message of its own.")
@@ -25,6 +27,13 @@ fn may_fail(client: &str, server: &str) -> bool {
     let is_bytes = |encoding: &str| encoding.eq_ignore_ascii_case(NO_ENCODING);
     let is_same = client.eq_ignore_ascii_case(server);
     !(is_same || is_bytes(client) || is_bytes(server) || TextEncoding::new(client).is_utf8())
+}
+
+/// Whether the message is a copy that names its encoding, whatever the client's is. Binary copies do not heed it.
+fn is_written_in_utf8(statement: &Statement) -> bool {
+    let Some(CopyStream::Out(Ok(layout))) = statement.copy(0) else { return false };
+    let names_utf8 = layout.encoding.as_deref().is_some_and(|encoding| TextEncoding::new(encoding).is_utf8());
+    statement.actions.len() == 1 && names_utf8 && layout.format != CopyFormat::Binary
 }
 
 /// Whether a statement of the same message may change the encoding before another is answered.
