@@ -6,7 +6,11 @@ use std::rc::Rc;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::Step;
-use crate::{demo, process};
+use crate::unchanged::{Repeat, unless_unchanged};
+use crate::{demo, layout, process};
+
+/// The step's name, and that of the program.
+const NAME: &str = "attack";
 
 /// How the line begins that ends a run of `grille attack`.
 const CLOSING: &str = "attack: ";
@@ -24,7 +28,15 @@ pub(crate) fn steps(closing: &ClosingLine) -> Vec<Step> {
 /// The step that attacks; what it needs is installed and built.
 pub(crate) fn step(closing: &ClosingLine) -> Step {
     let closing = Rc::clone(closing);
-    Step::new("attack", move || run(&closing))
+    Step::new(NAME, move || run(&closing))
+}
+
+/// The same, unless nothing has changed since it last passed.
+pub(crate) fn step_on_change(repeat: Repeat) -> Step {
+    Step::skippable(NAME, move || {
+        let inputs = [layout::program("grille"), layout::program(NAME), layout::components()];
+        unless_unchanged(NAME, repeat, &inputs, || run(&ClosingLine::default()))
+    })
 }
 
 fn run(closing: &ClosingLine) -> Result<()> {

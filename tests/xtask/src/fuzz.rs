@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::steps::Outcome;
+use crate::unchanged::{Repeat, unless_unchanged};
 use crate::{layout, process};
 
 /// What a target may use.
@@ -66,19 +68,22 @@ enum Instrumentation {
     CoverageOnly,
 }
 
-/// Builds and runs every target. A finding is left in `tests/fuzz/artifacts/TARGET` and fails the step.
-pub(crate) fn run(budget: &Budget) -> Result<()> {
-    let targets = targets(&layout::root().join(layout::FUZZ_CRATE))?;
+/// Builds every target and runs them, unless programs and seeds are those that last passed. A finding is left in
+/// `tests/fuzz/artifacts/TARGET` and fails the step.
+pub(crate) fn run(budget: &Budget, repeat: Repeat) -> Result<Outcome> {
+    let fuzz_crate = layout::root().join(layout::FUZZ_CRATE);
+    let targets = targets(&fuzz_crate)?;
     let instrumentation = instrumentation();
     if instrumentation == Instrumentation::CoverageOnly {
         eprintln!("NOTE: no nightly toolchain on this machine: fuzzing without AddressSanitizer");
     }
     let programs = build(instrumentation)?;
+    let mut inputs: Vec<PathBuf> = targets.iter().map(|target| programs.join(target)).collect();
+    inputs.push(fuzz_crate.join("corpus"));
     let side_by_side = thread::available_parallelism().map_or(1, usize::from);
-    for group in targets.chunks(side_by_side) {
-        run_group(group, &programs, budget)?;
-    }
-    Ok(())
+    unless_unchanged("fuzz", repeat, &inputs, || {
+        targets.chunks(side_by_side).try_for_each(|group| run_group(group, &programs, budget))
+    })
 }
 
 /// The targets' names, from the crate's manifest.

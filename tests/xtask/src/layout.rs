@@ -29,6 +29,12 @@ pub(crate) fn components() -> PathBuf {
     root().join("target/plugins")
 }
 
+/// A program that `cargo build` has made of this workspace.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("debug").join(name)
+}
+
 /// Grille's folder in the user's cache: `$XDG_CACHE_HOME/grille`, else `~/.cache/grille`.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());

@@ -14,6 +14,7 @@ mod plugins;
 mod process;
 mod steps;
 mod test_run;
+mod unchanged;
 mod wasm_sysroot;
 
 use std::env;
@@ -24,11 +25,13 @@ use demo::Audience;
 use plugins::Selection;
 use steps::Step;
 use test_run::Extent;
+use unchanged::Repeat;
 
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [--quick]          check and test everything; --quick leaves out fuzzing and the suites of real drivers
+  test [--quick | --all]  check and test everything; --quick leaves out fuzzing and the suites of real drivers, --all
+                          runs long steps also where nothing has changed since they last passed, as is done where CI is set
   demo [--check]          PostgreSQL behind Grille to try by hand; --check runs the story without a person
   attack                  run `grille attack` on a private PostgreSQL, with policy and without
   bench                   run the benchmarks
@@ -87,6 +90,7 @@ impl Request {
     fn parse(words: &[&str]) -> Option<Self> {
         Some(match words {
             ["test"] => Self::Test(Extent::Full),
+            ["test", "--all"] => Self::Test(Extent::All),
             ["test", "--quick"] => Self::Test(Extent::Quick),
             ["demo"] => Self::Demo(Audience::Person),
             ["demo", "--check"] => Self::Demo(Audience::Check),
@@ -110,7 +114,7 @@ impl Request {
             Self::Plugins(selection) => vec![Step::new("plugins", move || plugins::build(&selection))],
             Self::Fuzz => vec![
                 Step::new("install", install::host),
-                Step::new("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN)),
+                Step::skippable("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN, Repeat::Always)),
             ],
             Self::Install => vec![
                 Step::new("host", install::host),
@@ -131,6 +135,7 @@ mod tests {
         for (words, expected) in [
             (&["test"][..], Some(Request::Test(Extent::Full))),
             (&["test", "--quick"], Some(Request::Test(Extent::Quick))),
+            (&["test", "--all"], Some(Request::Test(Extent::All))),
             (&["demo", "--check"], Some(Request::Demo(Audience::Check))),
             (&["plugins", "--only", "pii"], Some(Request::Plugins(Selection::Only("pii".into())))),
             (&[], Some(Request::Help)),

@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     Passed,
     /// Something, said here, could not be done on this machine and was left out.
     Skipped(String),
+    /// Nothing has changed since it last passed, so it was left out.
+    Unchanged,
 }
 
 /// A step: its name and its work.
@@ -48,6 +50,7 @@ struct Row {
 enum RowResult {
     Passed,
     Skipped(String),
+    Unchanged,
     /// With what to run to see it again.
     Failed(String),
 }
@@ -62,6 +65,7 @@ pub(crate) fn run(steps: Vec<Step>) -> Report {
         let result = match (step.work)() {
             Ok(Outcome::Passed) => RowResult::Passed,
             Ok(Outcome::Skipped(why)) => RowResult::Skipped(why),
+            Ok(Outcome::Unchanged) => RowResult::Unchanged,
             Err(error) => RowResult::Failed(format!("{error:#}")),
         };
         let row = Row { name: step.name, result, took: start.elapsed() };
@@ -98,6 +102,7 @@ impl RowResult {
         match self {
             Self::Passed => "passed",
             Self::Skipped(_) => "SKIPPED",
+            Self::Unchanged => "same",
             Self::Failed(_) => "FAILED",
         }
     }
@@ -105,6 +110,7 @@ impl RowResult {
     fn note(&self) -> &str {
         match self {
             Self::Passed => "",
+            Self::Unchanged => "nothing has changed since it last passed; --all runs it again",
             Self::Skipped(why) | Self::Failed(why) => why,
         }
     }
@@ -170,6 +176,16 @@ FAILED      0.0 s  two               `cargo test` failed
 SKIPPED     0.0 s  one               no network
 passed      0.0 s  two
 1 passed, 0 failed, 1 skipped";
+        assert_eq!(report(steps), expected);
+    }
+
+    #[test]
+    fn what_has_not_changed_counts_as_passed() {
+        let steps = vec![Step::skippable("one", || Ok(Outcome::Unchanged)), Step::new("two", || Ok(()))];
+        let expected = "\
+same        0.0 s  one               nothing has changed since it last passed; --all runs it again
+passed      0.0 s  two
+2 passed, 0 failed";
         assert_eq!(report(steps), expected);
     }
 

@@ -1,9 +1,12 @@
 //! The steps of `cargo xtask test`, the cheapest first, so that a slip is told within minutes.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::plugins::{self, Selection};
 use crate::steps::Step;
+use crate::unchanged::{Repeat, unless_unchanged};
 use crate::{attack, dependencies, fuzz, install, layout, process};
 
 const ROOT_WORKSPACE: &str = ".";
@@ -11,7 +14,10 @@ const ROOT_WORKSPACE: &str = ".";
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Everything.
+    /// Everything, also where nothing has changed since it last passed.
+    All,
+    /// Everything; of the long steps those for which something has changed since they last passed. In continuous integration
+    /// the same as [`Extent::All`].
     Full,
     /// Without fuzzing and without the suites of real drivers.
     Quick,
@@ -19,6 +25,10 @@ pub(crate) enum Extent {
 
 /// The steps of a test run.
 pub(crate) fn steps(extent: Extent) -> Vec<Step> {
+    let repeat = match extent {
+        Extent::All => Repeat::Always,
+        Extent::Full | Extent::Quick => Repeat::by_environment(),
+    };
     let mut steps = vec![
         Step::new("install", || install::host().and_then(|()| install::services())),
         Step::new("format", format),
@@ -27,17 +37,21 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Step::new("plugin tests", test_plugins),
         Step::new("build", || process::run(&mut process::cargo(["build", "--workspace", "--bins"]))),
         Step::new("tests", || process::run(&mut process::cargo(["test", "--workspace"]))),
-        attack::step(&attack::ClosingLine::default()),
+        attack::step_on_change(repeat),
         Step::new("docs", document),
         Step::new("dependencies", dependencies::check),
         Step::skippable("advisories", dependencies::check_advisories),
     ];
     match extent {
         Extent::Quick => {}
-        Extent::Full => {
-            steps.push(Step::new("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN)));
+        Extent::Full | Extent::All => {
+            steps.push(Step::skippable("fuzz", move || fuzz::run(&fuzz::Budget::TEST_RUN, repeat)));
             steps.push(Step::new("install drivers", install::drivers));
-            steps.extend(DRIVER_SUITES.map(|(name, parts)| Step::new(name, move || driver_suite(parts))));
+            steps.extend(DRIVER_SUITES.map(|(name, parts)| {
+                Step::skippable(name, move || {
+                    unless_unchanged(name, repeat, &driver_suite_inputs(), || driver_suite(parts))
+                })
+            }));
         }
     }
     steps
@@ -81,6 +95,12 @@ const DRIVER_SUITES: [(&str, &[&str]); 3] = [
     ("driver suites", &["psycopg2", "asyncpg"]),
     ("regression", &["regression"]),
 ];
+
+/// All that decides how a suite comes out, but for what is installed.
+fn driver_suite_inputs() -> [PathBuf; 4] {
+    let drivers = layout::root().join("tests/drivers");
+    [layout::program("grille"), layout::program("driver-suite"), layout::components(), drivers]
+}
 
 fn driver_suite(parts: &[&str]) -> Result<()> {
     let mut suite = process::cargo(["run", "--package", "grille-harness", "--bin", "driver-suite", "--"]);
