@@ -1,9 +1,9 @@
 //! Tries to get protected values past a configuration, and says what came out.
 //!
-//! Two scratch databases, the twins, differ in nothing but their protected values ([`scratch`]). Every attempt of the
-//! [`catalogue`] is made against both; what depends on a protected value then differs, whatever its form, and is told from
-//! what does not ([`judge`]). Beside the attempts stand [`legitimate`] statements, which must answer as the server itself
-//! does. [`campaign`] runs all of it, [`report`] tells it.
+//! Two scratch databases, the twins, differ in nothing but their protected values (`scratch`). Every attempt of the
+//! `catalogue` is made against both; what depends on a protected value then differs, whatever its form, and is told from
+//! what does not (`judge`). Beside the attempts stand `legitimate` statements, which must answer as the server itself
+//! does. `campaign` runs all of it, `report` tells it.
 //!
 //! Where Grille is and how it is started is none of this crate's business: it is given [`Door`]s. The only SQL here that is
 //! run past Grille makes and removes the twins.
