@@ -8,8 +8,9 @@ use crate::report::Outcome;
 /// Judges what the twins answered to the same script.
 pub(crate) fn attempt(a: &Transcript, b: &Transcript, detector: &Detector) -> Outcome {
     for transcript in [a, b] {
-        for message in &transcript.messages {
-            let piece = detector.find(message, &transcript.sent).or_else(|| detector.find_base64(message));
+        // A correlation id is random, and eight hexadecimal digits can stand for any four letters.
+        for message in transcript.normal() {
+            let piece = detector.find(&message, &transcript.sent).or_else(|| detector.find_base64(&message));
             if let Some(piece) = piece {
                 return Outcome::Leaked(format!("`{}` of a protected value came back", piece.escape_debug()));
             }
@@ -105,6 +106,16 @@ mod tests {
     fn a_piece_is_a_leak_even_from_both() {
         let row = format!("D....{}", &Known::new().ssn[2..7]);
         assert!(matches!(judge(&[row.as_bytes()], &[row.as_bytes()]), Outcome::Leaked(_)));
+    }
+
+    #[test]
+    fn a_correlation_id_is_no_piece() {
+        let id: String = Known::new().ssn.bytes().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let refused = |detail: &str| [b"E\0\0\0\x40C42501\0D", detail.as_bytes(), b"\0\0"].concat();
+        let harmless = refused(&format!("Grille correlation id {id}-4."));
+        assert_eq!(judge(&[&harmless], &[&harmless]), Outcome::Refused);
+        let leak = refused(&format!("Failing row contains ({id})."));
+        assert!(matches!(judge(&[&leak], &[&leak]), Outcome::Leaked(_)));
     }
 
     #[test]
