@@ -99,6 +99,7 @@ statements = ["read", "write", "define", "transaction", "session", "copy", "noti
 policies = []
 detectors = ["pii"]
 row_shaping = "refuse"
+functions = ["shop.touch"]
 columns = {{ "public.customers.email" = "redact", "public.customers.phone" = "redact", "public.customers.card" = "redact", "public.customers.ssn" = "null", "public.customers.iban" = "redact" }}
 
 "#,
