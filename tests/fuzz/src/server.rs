@@ -326,6 +326,8 @@ impl Server {
                 self.status = b'I';
                 self.portals.clear();
             }
+            // The grammar has no PREPARE and no DECLARE of a COPY.
+            "prepare" | "declare" if rule::words(rest).0.starts_with("copy") => return Err(Failure),
             "prepare" => {
                 if operand.is_empty() || self.statements.contains_key(operand.as_bytes()) {
                     return Err(Failure);
