@@ -41,9 +41,20 @@ pub struct Message {
 }
 
 impl Message {
-    /// Everything readable in it, for comparing with `contains`.
+    /// Everything readable in it, for comparing with `contains`, but for a correlation id: that is random, and its digits may be those of
+    /// what is looked for.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).replace('\0', "\n")
+        String::from_utf8_lossy(&self.clone().without_correlation().body).replace('\0', "\n")
+    }
+
+    /// With dots for the correlation id with which Grille's errors end, in their DETAIL.
+    pub fn without_correlation(mut self) -> Self {
+        let at = self.body.windows(CORRELATION.len()).position(|window| window == CORRELATION);
+        if let Some(at) = at.filter(|_| matches!(self.tag, 'E' | 'N')) {
+            let id = self.body[at + CORRELATION.len()..].iter_mut();
+            id.take_while(|byte| **byte != 0).for_each(|byte| *byte = b'.');
+        }
+        self
     }
 
     /// A field of an ErrorResponse or NoticeResponse.
@@ -51,6 +62,9 @@ impl Message {
         self.text().lines().find_map(|line| line.strip_prefix(code).map(str::to_owned))
     }
 }
+
+/// What stands before a correlation id.
+const CORRELATION: &[u8] = b"Grille correlation id ";
 
 /// A connection.
 pub struct Raw {

@@ -150,19 +150,11 @@ impl Stage {
     }
 
     /// Without what chance decides: OIDs of what the session has made itself, and the numbers of Grille's answers.
-    fn normal(&self, mut message: Message) -> Message {
+    fn normal(&self, message: Message) -> Message {
+        let mut message = message.without_correlation();
         let body = &mut message.body;
         match message.tag {
             'A' => body.iter_mut().take(4).for_each(|byte| *byte = 0),
-            'E' | 'N' => {
-                const MARK: &[u8] = b"Grille correlation id ";
-                if let Some(at) = body.windows(MARK.len()).position(|window| window == MARK) {
-                    body[at + MARK.len()..]
-                        .iter_mut()
-                        .take_while(|byte| **byte != 0)
-                        .for_each(|byte| *byte = b'.');
-                }
-            }
             'T' => blank_oids(body, self.newest_oid),
             _ => {}
         }

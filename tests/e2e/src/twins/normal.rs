@@ -3,28 +3,20 @@
 
 use crate::Message;
 
-/// What Grille's errors end with, in their DETAIL.
-const CORRELATION: &[u8] = b"Grille correlation id ";
-
 /// Bytes of a field in RowDescription after its name.
 const FIELD_BYTES: usize = 18;
 
 /// The message as it would be if chance had no part in it. OIDs above `newest_oid` were given during the session.
-pub(super) fn normal(mut message: Message, newest_oid: u32) -> Message {
+pub(super) fn normal(message: Message, newest_oid: u32) -> Message {
+    let mut message = message.without_correlation();
     match message.tag {
         'K' => message.body.clear(),
         // NotificationResponse begins with the notifying process.
         'A' => message.body.iter_mut().take(4).for_each(|byte| *byte = 0),
-        'E' | 'N' => blank_correlation(&mut message.body),
         'T' => blank_oids(&mut message.body, newest_oid),
         _ => {}
     }
     message
-}
-
-fn blank_correlation(body: &mut [u8]) {
-    let Some(at) = body.windows(CORRELATION.len()).position(|window| window == CORRELATION) else { return };
-    body[at + CORRELATION.len()..].iter_mut().take_while(|byte| **byte != 0).for_each(|byte| *byte = b'.');
 }
 
 /// A field (manual, "RowDescription"): name, table's OID, attribute's number, type's OID, and 8 bytes more.
