@@ -69,7 +69,8 @@ impl ColumnEvidence {
         self.texts += texts;
         let mut last = HashSet::new();
         for (text, finding) in found {
-            let Some(label) = self.labels.get_mut(finding.label as usize) else { continue };
+            let label = self.labels.get_mut(finding.label as usize);
+            let Some(label) = label.filter(|label| label.is_open()) else { continue };
             if last.insert((finding.cell, finding.label)) {
                 label.passing += 1;
             }
@@ -115,9 +116,10 @@ impl LabelEvidence {
         self.class == EvidenceClass::Supported && self.header == Header::Silent && !self.established
     }
 
+    /// Takes a value into account, while that can make a difference.
     fn note(&mut self, text: &str, finding: &Finding) {
         let Some(value) = text.get(finding.start as usize..finding.end as usize) else { return };
-        if !self.is_open() || self.distinct.len() >= DISTINCT_MAX {
+        if self.distinct.len() >= DISTINCT_MAX {
             return;
         }
         let mut hasher = DefaultHasher::new();

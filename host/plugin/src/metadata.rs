@@ -106,7 +106,7 @@ pub enum MetadataError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// More different `any_of` sets than the matcher has bits.
+    /// More different `any_of` sets than are tested.
     #[error("its gates have more than 62 different any_of sets")]
     GateSets,
 }

@@ -340,13 +340,14 @@ impl Searcher {
         Ok(())
     }
 
-    fn observe(&mut self, scene: &Scene<'_>, located: &[Located]) {
+    /// `located` is in order of its columns.
+    fn observe(&mut self, scene: &Scene<'_>, mut located: &[Located]) {
         for (index, column) in scene.columns.iter().enumerate() {
+            let (mine, later) = located.split_at(located.partition_point(|one| one.column <= index));
+            located = later;
             let Some(evidence) = self.evidence.get_mut(column.field as usize) else { continue };
-            let found = located
-                .iter()
-                .filter(|one| one.column == index)
-                .filter_map(|one| Some((column.text(one.finding.cell as usize)?, &one.finding)));
+            let found =
+                mine.iter().filter_map(|one| Some((column.text(one.finding.cell as usize)?, &one.finding)));
             evidence.observe(scene.gated[index].not_empty, found);
         }
     }
@@ -391,6 +392,19 @@ struct Candidate {
     label: Arc<str>,
 }
 
+impl Candidate {
+    /// A part of it that stands.
+    fn part(&self, part: Range<usize>) -> ScanFinding {
+        ScanFinding {
+            field: self.field,
+            text: self.text,
+            start: part.start,
+            end: part.end,
+            label: Arc::clone(&self.label),
+        }
+    }
+}
+
 /// Resolves overlaps: the higher score wins, then the longer, then the earlier. What a loser has beside the winner stays
 /// sensitive under its own label: otherwise a short finding of high score would uncover the rest of a longer one.
 fn resolve(mut candidates: Vec<Candidate>) -> Vec<ScanFinding> {
@@ -401,18 +415,15 @@ fn resolve(mut candidates: Vec<Candidate>) -> Vec<ScanFinding> {
     });
     let mut findings = vec![];
     for text in candidates.chunk_by(|a, b| (a.field, a.text) == (b.field, b.text)) {
+        // Nearly always: nothing to resolve.
+        if let [only] = text {
+            findings.push(only.part(only.span.clone()));
+            continue;
+        }
         let first = findings.len();
         let mut covered = Covered::default();
         for candidate in text {
-            for part in covered.add(&candidate.span) {
-                findings.push(ScanFinding {
-                    field: candidate.field,
-                    text: candidate.text,
-                    start: part.start,
-                    end: part.end,
-                    label: Arc::clone(&candidate.label),
-                });
-            }
+            findings.extend(covered.add(&candidate.span).into_iter().map(|part| candidate.part(part)));
         }
         findings[first..].sort_by_key(|finding| finding.start);
     }

@@ -39,10 +39,12 @@ impl Kind {
     pub(crate) fn may_be_in(self, census: &Census) -> bool {
         match self {
             Self::EmailAddress => census.ats > 0,
-            Self::CreditCard => census.digits >= 12,
+            Self::CreditCard => census.digits_together >= 12,
             Self::IbanCode => census.digits >= 8 && census.letters >= 2,
-            Self::UsSsn => census.digits >= 9,
-            Self::PhoneNumber => census.digits >= 9 || census.digits >= 8 && census.pluses > 0,
+            Self::UsSsn => census.digits_together >= 9,
+            Self::PhoneNumber => {
+                census.digits_together >= 9 || census.digits_together >= 8 && census.pluses > 0
+            }
         }
     }
 

@@ -7,9 +7,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2_of_hmac::Sha256;
 
 use super::seal::Sealer;
+
+/// RustCrypto's, because its state is a tenth of AWS-LC's: to copy and wipe that takes as long as half of the hashing.
+type HmacSha256 = Hmac<Sha256>;
 
 /// Fewest bytes of an operator's key: the strength of HMAC-SHA-256.
 pub const TOKEN_KEY_BYTES_MIN: usize = 32;
@@ -28,12 +32,12 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const PURPOSE: &[u8] = b"grille token 1\0";
 const PURPOSE_STREAM: &[u8] = b"grille token stream 1\0";
 
-/// Makes keyed tokens. The keys are wiped from memory when this is dropped (AWS-LC's `HMAC_CTX_cleanup` and
+/// Makes keyed tokens. The keys are wiped from memory when this is dropped (feature `zeroize` of `hmac` and `sha2`, AWS-LC's
 /// `EVP_AEAD_CTX_cleanup`).
 pub struct Tokenizer {
-    key: hmac::Key,
+    key: HmacSha256,
     /// For each domain, by its discriminant: an HMAC that has taken all that is the same for each value of it.
-    begun: [hmac::Context; Domain::ALL.len()],
+    begun: [HmacSha256; Domain::ALL.len()],
     sealer: Sealer,
 }
 
@@ -107,7 +111,7 @@ impl Tokenizer {
             return Err(KeyTooShort { bytes: key.len() });
         }
         let sealer = Sealer::new(key);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let key = HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length");
         let begun = Domain::ALL.map(|domain| begin(&key, domain));
         Ok(Self { key, begun, sealer })
     }
@@ -131,19 +135,22 @@ impl Tokenizer {
         if room >= PREFIX.len() + SYMBOLS {
             token.push_str(PREFIX);
         }
-        let mut stream = self.stream(domain, value);
-        for _ in 0..SYMBOLS.min(room) {
-            token.push(char::from(ALPHABET[usize::from(stream.byte() & 31)]));
-        }
+        let bytes = &self.seed(domain, value)[..SYMBOLS.min(room)];
+        token.extend(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
         token
     }
 
     /// As many keyed bytes as asked for, the same for the same value.
     pub(super) fn stream(&self, domain: Domain, value: &[u8]) -> Stream<'_> {
-        let mut context = self.begun[domain as usize].clone();
-        context.update(value);
-        let seed = block(&context.sign());
+        let seed = self.seed(domain, value);
         Stream { key: &self.key, seed, block: seed, used: 0, counter: 0 }
+    }
+
+    /// The value's HMAC.
+    fn seed(&self, domain: Domain, value: &[u8]) -> [u8; 32] {
+        let mut mac = self.begun[domain as usize].clone();
+        mac.update(value);
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -153,23 +160,17 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
-fn begin(key: &hmac::Key, domain: Domain) -> hmac::Context {
-    let mut context = hmac::Context::with_key(key);
-    context.update(PURPOSE);
-    context.update(domain.word().as_bytes());
-    context.update(&[0]);
-    context
-}
-
-fn block(tag: &hmac::Tag) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(&tag.as_ref()[..32]);
-    bytes
+fn begin(key: &HmacSha256, domain: Domain) -> HmacSha256 {
+    let mut mac = key.clone();
+    mac.update(PURPOSE);
+    mac.update(domain.word().as_bytes());
+    mac.update(&[0]);
+    mac
 }
 
 /// Keyed bytes without end: the value's HMAC, then the HMAC of that and a counter.
 pub(super) struct Stream<'a> {
-    key: &'a hmac::Key,
+    key: &'a HmacSha256,
     seed: [u8; 32],
     block: [u8; 32],
     used: usize,
@@ -203,11 +204,11 @@ impl Stream<'_> {
     }
 
     fn refill(&mut self) {
-        let mut context = hmac::Context::with_key(self.key);
-        context.update(PURPOSE_STREAM);
-        context.update(&self.seed);
-        context.update(&self.counter.to_be_bytes());
-        self.block = block(&context.sign());
+        let mut mac = self.key.clone();
+        mac.update(PURPOSE_STREAM);
+        mac.update(&self.seed);
+        mac.update(&self.counter.to_be_bytes());
+        self.block = mac.finalize().into_bytes().into();
         self.counter += 1;
         self.used = 0;
     }
