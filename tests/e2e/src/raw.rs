@@ -192,7 +192,19 @@ impl Raw {
     /// # Errors
     /// When the server refuses.
     pub fn log_in_as(&mut self, user: &str, database: &str, password: &str) -> anyhow::Result<Vec<Message>> {
-        self.send(&startup(PROTOCOL_3_0, &[("user", user), ("database", database)]))?;
+        self.log_in_with(&[("user", user), ("database", database)], password)
+    }
+
+    /// The same with all startup parameters named.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn log_in_with(
+        &mut self,
+        parameters: &[(&str, &str)],
+        password: &str,
+    ) -> anyhow::Result<Vec<Message>> {
+        self.send(&startup(PROTOCOL_3_0, parameters))?;
         let asked = self.until('R')?;
         ensure!(asked.last().is_some_and(|message| message.body == 3_u32.to_be_bytes()), "{asked:?}");
         self.send(&message('p', &text(password)))?;

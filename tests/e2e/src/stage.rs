@@ -7,6 +7,8 @@ use grille_harness::{
 };
 use serde_json::json;
 
+use crate::Raw;
+
 /// The client whose tokens carry whatever groups a test asks for.
 const ANYBODY: &str = "anybody";
 
@@ -104,6 +106,25 @@ impl Stage {
         let claims = self.provider.claims(ANYBODY, &json!({ "groups": [group] }))?;
         let token = self.provider.mint(&claims, &json!({}), Signature::Rs256)?;
         Ok(self.grille.endpoint(sample::DATABASE, &token))
+    }
+
+    /// A session of somebody in `group`, byte by byte.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn session(&self, group: &str) -> anyhow::Result<Raw> {
+        self.session_at(&self.grille, group, &[])
+    }
+
+    /// The same at any of this stage's gateways, with `more` startup parameters.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn session_at(&self, grille: &Grille, group: &str, more: &[(&str, &str)]) -> anyhow::Result<Raw> {
+        let mut raw = Raw::connect(grille.plaintext_port())?;
+        let parameters = [&[("user", "raw"), ("database", sample::DATABASE)], more].concat();
+        raw.log_in_with(&parameters, &self.member_of(group)?.password)?;
+        Ok(raw)
     }
 
     /// How many rows `table` has, seen past Grille.

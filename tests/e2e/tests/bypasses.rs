@@ -7,10 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use anyhow::Context;
-use grille_e2e::raw::{
-    PROTOCOL_3_0, bind, close, describe, error, execute, extended, message, parse, query, startup, sync,
-    tags, text,
-};
+use grille_e2e::raw::{bind, close, describe, error, execute, extended, message, parse, query, sync, tags};
 use grille_e2e::{Message, Raw, Stage};
 use grille_harness::supervised::Signal;
 use grille_harness::{Grille, policy, sample, wait};
@@ -74,18 +71,7 @@ const PRIVILEGE: &str = "42501";
 const LIMIT_EXCEEDED: &str = "54000";
 
 fn session(group: &str) -> anyhow::Result<Raw> {
-    session_at(&STAGE.grille, group, &[])
-}
-
-/// A session with more startup parameters.
-fn session_at(grille: &Grille, group: &str, more: &[(&str, &str)]) -> anyhow::Result<Raw> {
-    let mut raw = Raw::connect(grille.plaintext_port())?;
-    let parameters = [&[("user", "raw"), ("database", sample::DATABASE)], more].concat();
-    raw.send(&startup(PROTOCOL_3_0, &parameters))?;
-    raw.until('R')?;
-    raw.send(&message('p', &text(&STAGE.member_of(group)?.password)))?;
-    raw.until('Z')?;
-    Ok(raw)
+    STAGE.session(group)
 }
 
 /// Sends the messages and a Sync; what is answered up to ReadyForQuery, with nothing raw in it.
@@ -220,7 +206,7 @@ fn what_was_decided_in_one_encoding_does_not_count_in_another() -> anyhow::Resul
     for statement in [EVIL_BEHIND_CHARACTER.to_owned(), format!("{EVIL_BEHIND_CHARACTER}, 2")] {
         let mut utf8 = session("ruled")?;
         assert_eq!(rows(&ask(&mut utf8, &statement)?), 1, "a literal in UTF-8");
-        let mut other = session_at(&STAGE.grille, "ruled", &[("client_encoding", "SJIS")])?;
+        let mut other = STAGE.session_at(&STAGE.grille, "ruled", &[("client_encoding", "SJIS")])?;
         ask(&mut other, &statement)?;
         segment(&mut other, &[extended(&statement)])?;
         segment(&mut other, &[parse("s", &statement)])?;
@@ -612,7 +598,7 @@ fn a_client_that_goes_away_leaves_no_session() -> anyhow::Result<()> {
     let mut clients = Vec::new();
     for sent in unfinished() {
         for _ in 0..2 {
-            let mut raw = session_at(&grille, "plain", &[("application_name", name)])?;
+            let mut raw = STAGE.session_at(&grille, "plain", &[("application_name", name)])?;
             raw.send(&sent)?;
             clients.push(raw);
         }
@@ -649,7 +635,7 @@ fn what_waits_behind_a_slow_statement_stays_in_the_socket() -> anyhow::Result<()
     for slow in ["SELECT pg_sleep(600)", "SELECT pg_sleep(600); SET geqo = on"] {
         for behind in [[extended("SELECT 1"), sync()].concat().repeat(2000), long.clone()] {
             let mut grille = gateway()?;
-            let mut raw = session_at(&grille, "plain", &[])?;
+            let mut raw = STAGE.session_at(&grille, "plain", &[])?;
             raw.send(&query(slow))?;
             let before = memory_of(&mut grille)?;
             let sent = Arc::new(AtomicUsize::new(0));
@@ -680,7 +666,7 @@ fn statements_that_never_come_again_take_no_memory() -> anyhow::Result<()> {
     // Less than what the second lot would take if it were remembered.
     const GROWTH_KIB_MAX: usize = 48 * 1024;
     let mut grille = STAGE.another_grille(&policy::standard(sample::DATABASE)?, "")?;
-    let mut raw = session_at(&grille, policy::ANALYSTS, &[])?;
+    let mut raw = STAGE.session_at(&grille, policy::ANALYSTS, &[])?;
     let mut ask_for_columns = |number: usize| {
         let columns: Vec<String> = (0..2000).map(|column| format!("column_{number}_{column}")).collect();
         let answer = raw.query(&format!("SELECT {} FROM nowhere", columns.join(", ")))?;
@@ -699,11 +685,11 @@ fn statements_that_never_come_again_take_no_memory() -> anyhow::Result<()> {
 fn a_policy_that_hangs_holds_up_no_other_session() -> anyhow::Result<()> {
     const STATEMENTS_MIN: u32 = 200;
     let grille = gateway()?;
-    let mut other = session_at(&grille, "plain", &[])?;
+    let mut other = STAGE.session_at(&grille, "plain", &[])?;
     // More than there can be workers.
     let hanging = 2 * thread::available_parallelism()?.get() + 2;
     let sessions: Vec<Raw> =
-        (0..hanging).map(|_| session_at(&grille, "hanging", &[])).collect::<Result<_, _>>()?;
+        (0..hanging).map(|_| STAGE.session_at(&grille, "hanging", &[])).collect::<Result<_, _>>()?;
     let waiting: Vec<_> =
         sessions.into_iter().map(|mut raw| thread::spawn(move || raw.query("SELECT 1"))).collect();
     let mut answered = 0;
@@ -731,7 +717,8 @@ fn a_shutdown_lets_what_runs_finish() -> anyhow::Result<()> {
         .another_grille(&hanging_policy()?.replace("drain_timeout = \"1s\"", "drain_timeout = \"1m\""), "")?;
     let mut holder = session(policy::ENGINEERS)?;
     holder.query("SELECT pg_advisory_lock(4711)")?;
-    let (idle, mut running) = (session_at(&grille, "plain", &[])?, session_at(&grille, "plain", &[])?);
+    let (idle, mut running) =
+        (STAGE.session_at(&grille, "plain", &[])?, STAGE.session_at(&grille, "plain", &[])?);
     running.send(&query("SELECT pg_advisory_xact_lock(4711), 'finished'"))?;
     wait::until("the statement to run", wait::PATIENCE, || {
         let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -756,7 +743,7 @@ fn a_shutdown_does_not_wait_for_ever() -> anyhow::Result<()> {
     let mut grille = gateway()?;
     let mut clients = Vec::new();
     for sent in unfinished().into_iter().chain([query("SELECT pg_sleep(600)")]) {
-        let mut raw = session_at(&grille, "plain", &[])?;
+        let mut raw = STAGE.session_at(&grille, "plain", &[])?;
         raw.send(&sent)?;
         clients.push(raw);
     }

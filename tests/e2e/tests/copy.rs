@@ -89,9 +89,7 @@ const SECRETS: [&[u8]; 9] =
     [b"900-", b"51234", b"77777", b"66666", b"1984", b"1985", b"1986", b"1987", b"AB1234"];
 
 fn session(group: &str) -> anyhow::Result<Raw> {
-    let mut raw = Raw::connect(STAGE.grille.plaintext_port())?;
-    raw.log_in(sample::DATABASE, &STAGE.member_of(group)?.password)?;
-    Ok(raw)
+    STAGE.session(group)
 }
 
 fn direct() -> anyhow::Result<Raw> {

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use anyhow::{Context, ensure};
-use grille_e2e::raw::{PROTOCOL_3_0, error, message, query, startup, text};
+use grille_e2e::raw::{error, query};
 use grille_e2e::{Message, Raw, Stage};
 use grille_harness::{sample, wait};
 use serde_json::Value;
@@ -15,10 +15,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| Stage::standard("").expect("the
 fn session(name: &str) -> anyhow::Result<(Raw, String)> {
     let mut raw = Raw::connect(STAGE.grille.plaintext_port())?;
     let parameters = [("user", "raw"), ("database", sample::DATABASE), ("application_name", name)];
-    raw.send(&startup(PROTOCOL_3_0, &parameters))?;
-    raw.until('R')?;
-    raw.send(&message('p', &text(&STAGE.engineer()?.password)))?;
-    raw.until('Z')?;
+    raw.log_in_with(&parameters, &STAGE.engineer()?.password)?;
     let live = live()?;
     let session = live.iter().find(|session| session["application"] == name).context("it is live")?;
     Ok((raw, session["session"].as_str().context("an id")?.to_owned()))
