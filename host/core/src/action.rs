@@ -132,8 +132,12 @@ pub mod feature {
     pub const MULTIPLE_STATEMENTS: &str = "multiple-statements";
     /// Calls a function of the server that reaches files, other servers or large objects.
     pub const DANGEROUS_FUNCTION: &str = "dangerous-function";
+    /// It was no SQL but the protocol's FunctionCall message, which names a function by number.
+    pub const FUNCTION_CALL: &str = "function-call";
     /// Calls `set_config`, or updates `pg_settings`, which does the same.
     pub const SET_CONFIG: &str = "set-config";
+    /// Makes a temporary relation: the statement's own session is the only one that sees it.
+    pub const TEMPORARY: &str = "temporary";
     /// Changes the role: SET ROLE, SET SESSION AUTHORIZATION.
     pub const SET_ROLE: &str = "set-role";
     /// A procedural block or call: DO, CALL.

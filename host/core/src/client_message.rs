@@ -10,6 +10,8 @@ pub struct ClientMessage {
     pub state: SqlState,
     /// One sentence: what was refused and why.
     pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
     /// Where in the statement, in characters from 1.
@@ -19,9 +21,16 @@ pub struct ClientMessage {
 }
 
 impl ClientMessage {
-    /// A message without hint, position and correlation id.
+    /// A message without detail, hint, position and correlation id.
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
-        Self { state, message: message.into(), hint: None, position: None, correlation: None }
+        Self { state, message: message.into(), detail: None, hint: None, position: None, correlation: None }
+    }
+
+    /// Adds more about it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
     }
 
     /// Adds what to do next.
@@ -57,6 +66,10 @@ pub enum SqlState {
     UnableToConnect,
     /// 0A000: not supported.
     FeatureNotSupported,
+    /// 22023: the statement has a value that the grammar does not take.
+    InvalidParameterValue,
+    /// 22025: the statement has an escape that means nothing.
+    InvalidEscapeSequence,
     /// 28000: not authorised to connect.
     InvalidAuthorization,
     /// 28P01: the token was refused.
@@ -69,6 +82,12 @@ pub enum SqlState {
     InsufficientPrivilege,
     /// 42601: the statement does not parse.
     SyntaxError,
+    /// 42710: the statement has something twice.
+    DuplicateObject,
+    /// 42939: the statement gives a name that is reserved.
+    ReservedName,
+    /// 42P20: the statement's window frame makes no sense.
+    WindowingError,
     /// 26000: no such prepared statement.
     InvalidStatementName,
     /// 34000: no such portal.
@@ -77,6 +96,8 @@ pub enum SqlState {
     TooManyConnections,
     /// 54000: a limit of Grille's was reached.
     ProgramLimitExceeded,
+    /// 55P03: something that others use is not to be had now; the same may succeed later.
+    LockNotAvailable,
     /// 57P01: Grille is shutting down.
     AdminShutdown,
     /// 57014: canceled.
@@ -93,16 +114,22 @@ impl SqlState {
             Self::ConnectionFailure => "08006",
             Self::UnableToConnect => "08001",
             Self::FeatureNotSupported => "0A000",
+            Self::InvalidParameterValue => "22023",
+            Self::InvalidEscapeSequence => "22025",
             Self::InvalidAuthorization => "28000",
             Self::InvalidPassword => "28P01",
             Self::InvalidCatalogName => "3D000",
             Self::CharacterNotInRepertoire => "22021",
             Self::InsufficientPrivilege => "42501",
             Self::SyntaxError => "42601",
+            Self::DuplicateObject => "42710",
+            Self::ReservedName => "42939",
+            Self::WindowingError => "42P20",
             Self::InvalidStatementName => "26000",
             Self::InvalidCursorName => "34000",
             Self::TooManyConnections => "53300",
             Self::ProgramLimitExceeded => "54000",
+            Self::LockNotAvailable => "55P03",
             Self::AdminShutdown => "57P01",
             Self::QueryCanceled => "57014",
             Self::SystemError => "58000",

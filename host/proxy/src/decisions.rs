@@ -10,7 +10,7 @@ use grille_wire::postgres::Statement;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 
-use crate::catalog::{Rules, Snapshot};
+use crate::catalog::{Rests, Rules, Snapshot};
 use crate::lineage::{Behind, PathDigest, Refusal, RoundTrip, Traced, calls_beyond_builtin};
 
 /// Most statements remembered in one generation.
@@ -34,10 +34,23 @@ pub(crate) struct Judged {
     pub(crate) rules: Rules,
     /// Its lineage; none where nothing is masked, where nothing is read, or where it was refused before.
     pub(crate) traced: Option<Arc<Traced>>,
+    /// What its lineage rests on.
+    pub(crate) footing: Footing,
     /// What of it is turned back from tokens.
     pub(crate) round_trip: RoundTrip,
     /// Why lineage refuses it.
     pub(crate) refusal: Option<Refusal>,
+}
+
+/// What a statement's lineage rests on that other sessions may define anew.
+#[derive(Debug)]
+pub(crate) enum Footing {
+    /// It has none.
+    Nothing,
+    /// On what these names mean.
+    Names(Arc<Rests>),
+    /// It takes no name to mean what the catalogue says.
+    Unsure,
 }
 
 impl Judged {

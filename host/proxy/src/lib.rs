@@ -18,6 +18,7 @@ mod judge;
 mod lineage;
 mod live;
 mod metrics;
+mod moment;
 mod proxy;
 mod session;
 pub mod settings;
@@ -29,6 +30,6 @@ pub mod upstream;
 
 pub use generation::{Generation, GenerationError, GenerationParts};
 pub use grille_wire::postgres::value::Tokenizer;
-pub use grille_wire::sql::{STACK_BYTES, declare_large_stack};
+pub use grille_wire::sql::{SQL_BYTES_MAX as STATEMENT_BYTES_MAX, STACK_BYTES, declare_large_stack};
 pub use live::{BadReason, KillError, KillOrder, LiveSession};
 pub use proxy::{BindError, Control, Proxy, ProxyParts};

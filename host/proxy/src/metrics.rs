@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     plugin_failures: Family<PluginLabels, Counter>,
     treated: Family<TreatedLabels, Counter>,
     lineage_refusals: Family<PurposeLabel, Counter>,
+    definition_conflicts: Family<ConflictLabel, Counter>,
     catalog_reads: Family<CatalogLabels, Counter>,
     catalog_read_at: Family<UpstreamLabel, Gauge<f64, AtomicU64>>,
     pub(crate) rows: Counter,
@@ -57,6 +58,11 @@ struct PurposeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConflictLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CatalogLabels {
     upstream: String,
     outcome: &'static str,
@@ -79,6 +85,7 @@ impl Metrics {
             plugin_failures: Family::default(),
             treated: Family::default(),
             lineage_refusals: Family::default(),
+            definition_conflicts: Family::default(),
             catalog_reads: Family::default(),
             catalog_read_at: Family::default(),
             rows: Counter::default(),
@@ -105,6 +112,11 @@ impl Metrics {
             "lineage_refusals",
             "Statements refused for what they do with protected columns, by purpose",
             metrics.lineage_refusals.clone(),
+        );
+        grille.register(
+            "definition_conflicts",
+            "Statements that met a definition of another session, by what came of it: waited, unsure, refused",
+            metrics.definition_conflicts.clone(),
         );
         grille.register(
             "catalog_reads",
@@ -149,6 +161,12 @@ impl Metrics {
 
     pub(crate) fn lineage_refused(&self, purpose: &'static str) {
         self.lineage_refusals.get_or_create(&PurposeLabel { purpose }).inc();
+    }
+
+    /// A statement met a definition of another session: it `waited`, its lineage was taken as `unsure` after that, or it is
+    /// a definition itself and was `refused`.
+    pub(crate) fn definition_conflict(&self, outcome: &'static str) {
+        self.definition_conflicts.get_or_create(&ConflictLabel { outcome }).inc();
     }
 
     pub(crate) fn catalog_read(&self, upstream: &UpstreamName) {

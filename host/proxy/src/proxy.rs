@@ -278,7 +278,7 @@ async fn connection(
 }
 
 /// Gives an authenticated client its role and its upstream connection.
-async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, TurnedAway> {
+async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Box<Session>, TurnedAway> {
     match prepare(shared, &client).await {
         Ok(Prepared {
             generation,
@@ -297,7 +297,7 @@ async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, Turne
                 return Err(TurnedAway { message, fault: Fault::Client, principal: Some(client.principal) });
             }
             let shared = Arc::clone(shared);
-            Ok(Session::new(Parts {
+            Ok(Box::new(Session::new(Parts {
                 id,
                 shared,
                 generation,
@@ -309,7 +309,7 @@ async fn open(shared: &Arc<Shared>, mut client: Client) -> Result<Session, Turne
                 expiry,
                 place,
                 path,
-            }))
+            })))
         }
         Err((message, fault)) => {
             let away = turn_away(&mut client.stream, message).await;

@@ -233,6 +233,9 @@ pub struct ProxySettings {
     pub connections_max: usize,
     /// Longest message from client or upstream that is held in memory, in bytes.
     pub message_bytes_max: usize,
+    /// Longest text of a statement, or of several in one message, that is read, in bytes; up to
+    /// [`STATEMENT_BYTES_MAX`](crate::STATEMENT_BYTES_MAX).
+    pub statement_bytes_max: usize,
     /// Longest time a shutdown waits for statements in flight.
     pub drain_timeout: Duration,
     /// Key of keyed tokens.

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use grille_wire::sql::lineage::{Naming, Protection, trace};
 use grille_wire::sql::schema::{
-    Builtin, ColumnId, Relation, RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
+    Builtin, Collation, ColumnId, Relation, RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
 };
 
 /// Name, columns, and a view's definition.
@@ -54,6 +54,7 @@ fn relation(oid: u32, name: &str, columns: &[&str], definition: Option<&str>) ->
         type_oid: 25,
         typmod: -1,
         generated: None,
+        collation: Collation::Usual,
     };
     Relation {
         oid,

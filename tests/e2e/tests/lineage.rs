@@ -29,6 +29,15 @@ CREATE MATERIALIZED VIEW stored_view AS SELECT id, ssn || '!' AS s FROM users;
 CREATE TABLE events (at date, secret text) PARTITION BY RANGE (at);
 CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 INSERT INTO events VALUES ('2024-02-02', '911-22-3344');
+CREATE TABLE parted (id int, secret text) PARTITION BY LIST (secret);
+CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a');
+INSERT INTO parted VALUES (1, 'a');
+CREATE TABLE badges (label text, ssn text REFERENCES users (ssn));
+INSERT INTO badges VALUES ('one', '911-22-3344'), ('two', '922-33-4455');
+CREATE TABLE contacts (id int PRIMARY KEY, phone text, other text, secret text, checked text CHECK (checked < 'm'));
+INSERT INTO contacts VALUES (1, '+1 555 0100', '+1 555 0199', NULL, NULL);
+CREATE TABLE letters (c text COLLATE \"C\", p text COLLATE \"POSIX\");
+INSERT INTO letters VALUES ('a', 'b');
 CREATE SCHEMA scratch;
 CREATE TABLE scratch.users (id int, name text, ssn text);
 INSERT INTO scratch.users VALUES (1, 'free', 'not secret');
@@ -47,7 +56,10 @@ fn roles() -> String {
             "\n[[role]]\nname = {name:?}\ngroups = [{name:?}]\nupstreams = [{:?}]\n\
              statements = [\"read\", \"write\", \"define\", \"transaction\", \"session\", \"execute\", \"notify\", \"lock\", \
              \"maintain\"]\npolicies = []\ndetectors = []\n\
-             columns = {{ \"public.users.ssn\" = \"redact\", \"public.events.secret\" = \"redact\" }}\n{more}\n",
+             columns = {{ \"public.users.ssn\" = \"redact\", \"public.events.secret\" = \"redact\", \
+             \"public.parted.secret\" = \"redact\", \"public.contacts.phone\" = \"keep-last:4\", \
+             \"public.contacts.other\" = \"keep-last:4\", \"public.contacts.secret\" = \"redact\", \
+             \"public.contacts.checked\" = \"redact\" }}\n{more}\n",
             sample::DATABASE
         )
     };
@@ -270,6 +282,66 @@ fn copies_are_refused() -> anyhow::Result<()> {
     }
     check_allowed("strict", "BEGIN; CREATE TEMP TABLE copied AS SELECT id, name FROM users; ROLLBACK")?;
     check_allowed("granted", "BEGIN; CREATE TEMP TABLE copied AS SELECT ssn FROM users; ROLLBACK")
+}
+
+#[test]
+fn a_copy_shows_no_more_where_it_goes() -> anyhow::Result<()> {
+    for sql in [
+        "UPDATE contacts SET phone = ssn FROM users u WHERE u.id = contacts.id",
+        "INSERT INTO contacts (id, phone) SELECT id + 100, ssn FROM users",
+        "INSERT INTO contacts (id, secret) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET phone = contacts.secret",
+        "MERGE INTO contacts c USING users u ON c.id = u.id WHEN MATCHED THEN UPDATE SET phone = u.ssn",
+        "WITH w AS (UPDATE contacts SET phone = ssn FROM users RETURNING phone) SELECT phone FROM w",
+        "UPDATE contacts SET phone = left(phone, 6)",
+    ] {
+        check_refused("strict", sql, "copied to")?;
+    }
+    for sql in [
+        "UPDATE contacts SET secret = ssn FROM users u WHERE u.id = contacts.id",
+        "UPDATE contacts SET other = phone",
+        "INSERT INTO contacts (id, secret) SELECT id + 100, ssn FROM users",
+    ] {
+        check_allowed("strict", &format!("BEGIN; {sql}; ROLLBACK"))?;
+    }
+    check("strict", "SELECT phone, other, secret FROM contacts", &["+* *** 0100|+* *** 0199|NULL"])?;
+    let checked = "INSERT INTO contacts (id, checked) SELECT id + 100, ssn FROM users";
+    check_refused("strict", checked, "where some values fail (contacts.checked)")
+}
+
+#[test]
+fn what_refers_to_a_protected_column_holds_it() -> anyhow::Result<()> {
+    check("strict", "SELECT label, ssn FROM badges ORDER BY label", &["one|[redacted]", "two|[redacted]"])?;
+    check("strict", "SELECT upper(ssn) FROM badges", &["[redacted]"; 2])?;
+    check_refused("strict", "SELECT label FROM badges WHERE ssn LIKE '9%'", "public.badges.ssn")?;
+    let join = "SELECT label, name FROM badges JOIN users USING (ssn) ORDER BY label";
+    check_refused("strict", join, "(USING)")?;
+    check("open", join, &["one|Ada", "two|Bob"])
+}
+
+#[test]
+fn a_protected_partition_key_decides_nothing() -> anyhow::Result<()> {
+    for (sql, words) in [
+        ("SELECT id FROM parted_a", "the bounds of a partition"),
+        ("DELETE FROM parted_a WHERE id = 1", "the bounds of a partition"),
+        ("SELECT id FROM parted ORDER BY id", "the order of partitions"),
+        ("SELECT tableoid FROM parted", "public.parted.secret"),
+    ] {
+        for group in ["strict", "equal"] {
+            check_refused(group, sql, words)?;
+        }
+    }
+    check("open", "SELECT tableoid, id FROM parted", &["0|1"])?;
+    check("open", "SELECT tableoid <> 0, tableoid::regclass FROM events", &["t|events_2024"])?;
+    check_allowed("strict", "BEGIN; INSERT INTO parted VALUES (2, 'a'); DELETE FROM parted; ROLLBACK")
+}
+
+#[test]
+fn texts_that_do_not_compare_tell_nothing() -> anyhow::Result<()> {
+    for (expression, culprit) in [("upper(c || p)", "(upper)"), ("c < p", "(<)")] {
+        let sql = format!("SELECT CASE WHEN ssn = '911-22-3344' THEN {expression} END FROM users, letters");
+        check_refused("strict", &sql, culprit)?;
+    }
+    check("strict", "SELECT upper(c), lower(p) || c FROM letters", &["A|ba"])
 }
 
 #[test]

@@ -172,9 +172,14 @@ fn impossible_lengths_end_the_session() -> anyhow::Result<()> {
 
 #[test]
 fn malformed_messages_end_the_session() -> anyhow::Result<()> {
-    for (tag, body) in
-        [('Q', &b"SELECT 1"[..]), ('P', b"\0SELECT 1"), ('B', b"\0\0\0\x05"), ('E', b"\0"), ('D', b"X\0")]
-    {
+    for (tag, body) in [
+        ('Q', &b"SELECT 1"[..]),
+        ('F', b"\0\0\x03\xb8\0"),
+        ('P', b"\0SELECT 1"),
+        ('B', b"\0\0\0\x05"),
+        ('E', b"\0"),
+        ('D', b"X\0"),
+    ] {
         let mut raw = session()?;
         raw.send(&message(tag, body))?;
         let messages = raw.until_closed()?;
@@ -184,7 +189,7 @@ fn malformed_messages_end_the_session() -> anyhow::Result<()> {
 }
 
 #[test]
-fn function_calls_are_refused() -> anyhow::Result<()> {
+fn calls_of_unknown_functions_are_refused() -> anyhow::Result<()> {
     let mut raw = session()?;
     raw.send(&message('F', &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]))?;
     let refused = raw.until('Z')?;

@@ -268,6 +268,9 @@ impl Session {
         let cleared = Clearance::of([]).expect("nothing is against it");
         match request {
             Request::Query { sql } => self.permit(cleared, rule::understand(&sql)),
+            Request::FunctionCall { sql } => {
+                self.permit(cleared, rule::understand(&Bytes::from_static(sql.as_bytes())));
+            }
             Request::Execute { statement } => self.permit(cleared, statement),
             Request::Parse { sql } => self.relay.clear(cleared, &rule::understand(&Bytes::clone(&sql)))?,
             Request::Bind { statement } => self.relay.clear(cleared, &statement)?,

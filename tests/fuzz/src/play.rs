@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use grille_core::audit::{Outcome, Recorded};
 use grille_core::{Clearance, ClientMessage, ExchangeId, Permit, SqlState};
 use grille_wire::postgres::{
@@ -25,7 +25,7 @@ const REFUSED_SQL: &[u8] = b"grille: refused";
 /// A message on its way to the server.
 struct Forwarded {
     message: Vec<u8>,
-    /// For a Query or Execute that was permitted.
+    /// For a Query, FunctionCall or Execute that was permitted.
     permitted: Option<Permitted>,
 }
 
@@ -194,6 +194,9 @@ impl Play {
     fn answer(&mut self, request: Request) -> Result<Answer, Violation> {
         let (statement, stage) = match request {
             Request::Query { sql } => (rule::understand(&sql), Stage::Query),
+            Request::FunctionCall { sql } => {
+                (rule::understand(&Bytes::from_static(sql.as_bytes())), Stage::FunctionCall)
+            }
             Request::Parse { sql } => (rule::understand(&sql), Stage::Parse),
             Request::Bind { statement } => (statement, Stage::Bind),
             Request::Execute { statement } => (statement, Stage::Execute),
@@ -205,7 +208,9 @@ impl Play {
         }
         let cleared = Clearance::of([]).expect("nothing is against it");
         match stage {
-            Stage::Query | Stage::Execute => Ok(self.permit(cleared, statement, source)),
+            Stage::Query | Stage::FunctionCall | Stage::Execute => {
+                Ok(self.permit(cleared, statement, source))
+            }
             Stage::Parse | Stage::Bind => {
                 self.relay.clear(cleared, &statement)?;
                 Ok(Answer::Cleared)
@@ -246,7 +251,7 @@ impl Play {
             match forwarded.message[0] {
                 b'Q' if wire::text(&forwarded.message, 0) == REFUSED_SQL && permitted.is_none() => {}
                 b'P' if wire::text(&forwarded.message, 1) == REFUSED_SQL && released == 0 => {}
-                b'Q' | b'E' => {
+                b'Q' | b'F' | b'E' => {
                     forwarded.permitted = permitted.take();
                     assert!(forwarded.permitted.is_some(), "a statement runs without a permit");
                 }

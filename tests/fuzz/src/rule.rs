@@ -1,7 +1,8 @@
 //! The language of the model server's statements, and the fixed rule by which they are judged.
 //!
 //! A statement is words, of which the first is the command; several are separated by `;`. Marks in it decide: `!` is refused
-//! as soon as it is seen, `?` when it is bound, `~` when it is run, `#` has its rows inspected.
+//! as soon as it is seen, `?` when it is bound, `~` when it is run, `#` has its rows inspected. Functions are called by
+//! number: those that the rule allows are listed.
 
 use std::sync::Arc;
 
@@ -21,6 +22,26 @@ pub enum Stage {
     Bind,
     /// Run what was bound.
     Execute,
+    /// Call a function by its number.
+    FunctionCall,
+}
+
+/// The functions that may be called, as numbers and as statements.
+const CALLS: [(u32, &str); 2] =
+    [(OPEN, "SELECT pg_catalog.lo_open($1, $2)"), (CLOSE, "SELECT pg_catalog.lo_close($1)")];
+
+/// The number of a function that may be called.
+pub const OPEN: u32 = 952;
+
+/// The number of one that may be called and always fails.
+pub const CLOSE: u32 = 953;
+
+/// A number that the relay knows and the rule refuses.
+pub const UNLINK: u32 = 964;
+
+/// The statement that a call is taken for; none where it is refused.
+pub fn call(function: u32) -> Option<&'static str> {
+    CALLS.iter().find(|(number, _)| *number == function).map(|(_, sql)| *sql)
 }
 
 /// Whether the rule refuses it. `source` is normal, see [`normal`].
@@ -32,6 +53,7 @@ pub fn is_refused(source: &str, stage: Stage) -> bool {
         Stage::Parse => "!",
         Stage::Bind => "?",
         Stage::Execute => "~",
+        Stage::FunctionCall => return CALLS.iter().all(|(_, sql)| *sql != source),
     };
     source.contains(|c| marks.contains(c))
 }

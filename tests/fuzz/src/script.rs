@@ -3,6 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 
 use crate::play::{Play, transcript};
+use crate::rule;
 use crate::server::{Policy, Server};
 use crate::wire;
 
@@ -45,12 +46,15 @@ enum Message {
     },
     CloseStatement(Name),
     ClosePortal(Name),
-    FunctionCall,
+    FunctionCall(u32),
     Flush,
     Sync,
     /// Data that nobody waits for.
     Data(Data),
 }
+
+/// Functions that are called: one that works, one that fails, one that is refused, one that the relay does not know.
+const FUNCTIONS: [u32; 4] = [rule::OPEN, rule::CLOSE, rule::UNLINK, 1];
 
 /// What a client sends for a COPY, or in case it is one: a client that sends ahead does not know.
 #[derive(Debug)]
@@ -160,7 +164,7 @@ impl<'a> Arbitrary<'a> for Message {
             13 => Self::ClosePortal(input.arbitrary()?),
             14 if choice < 64 => Self::Data(input.arbitrary()?),
             14 if choice < 128 => Self::Flush,
-            14 => Self::FunctionCall,
+            14 => Self::FunctionCall(FUNCTIONS[usize::from(choice / 16 % 4)]),
             _ => Self::Sync,
         })
     }
@@ -319,7 +323,9 @@ impl Message {
             }
             Self::CloseStatement(name) => named(b'C', b"S", name),
             Self::ClosePortal(name) => named(b'C', b"P", name),
-            Self::FunctionCall => wire::message(b'F', b"\0\0\0\x01\0\0\0\0\0\0"),
+            Self::FunctionCall(function) => {
+                wire::message(b'F', &[&function.to_be_bytes()[..], b"\0\0\0\0\0\0"].concat())
+            }
             Self::Flush => wire::message(b'H', b""),
             Self::Sync => wire::message(b'S', b""),
             Self::Data(data) => data.bytes(),
@@ -383,7 +389,7 @@ impl Session {
                 unnamed_is_fresh = true;
                 true
             }
-            Some(Message::Query(..) | Message::FunctionCall | Message::Sync | Message::Data(_)) => {
+            Some(Message::Query(..) | Message::FunctionCall(_) | Message::Sync | Message::Data(_)) => {
                 unnamed_is_fresh = false;
                 true
             }

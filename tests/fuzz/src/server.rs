@@ -23,7 +23,7 @@ pub const CANARY: &[u8] = b"canary.7f3a91c5.row!";
 /// What stands in an inspected row's place.
 pub const MARKER: &[u8] = b"marker";
 
-/// What came of a Query or Execute.
+/// What came of a Query, FunctionCall or Execute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ran {
     /// The server skipped it.
@@ -106,7 +106,7 @@ impl Server {
         std::mem::take(&mut self.sent)
     }
 
-    /// Does what one message says. What came of the Query or Execute that ended with it.
+    /// Does what one message says. What came of the Query, FunctionCall or Execute that ended with it.
     ///
     /// # Panics
     /// At a message that no client sends, or not within a COPY: the relay must not forward it.
@@ -116,18 +116,11 @@ impl Server {
             return self.copy_message(copy, message);
         }
         if self.skips && tag != b'S' {
-            return matches!(tag, b'Q' | b'E').then_some(Ran::Skipped);
+            return matches!(tag, b'Q' | b'F' | b'E').then_some(Ran::Skipped);
         }
         match tag {
             b'Q' => self.query(&rule::normal(wire::text(message, 0))),
-            b'F' => {
-                // A server keeps the unnamed statement; what the relay sends instead makes it go. Nobody can tell but by
-                // an error.
-                self.statements.remove(&b""[..]);
-                self.fail();
-                self.ready();
-                None
-            }
+            b'F' => Some(self.function_call(message)),
             b'E' => self.execute(message),
             b'P' | b'B' | b'D' | b'C' => {
                 let done = match tag {
@@ -212,6 +205,26 @@ impl Server {
             self.say(&wire::message(b'I', b""));
         }
         self.run_last(source, rule::statements(source).count())
+    }
+
+    /// With an answer of its own, like a Query (`HandleFunctionRequest`, src/backend/tcop/fastpath.c).
+    fn function_call(&mut self, message: &[u8]) -> Ran {
+        let function = wire::body(message).first_chunk::<4>().map_or(0, |number| u32::from_be_bytes(*number));
+        let Some(source) = rule::call(function) else {
+            // A server keeps the unnamed statement; what the relay sends instead makes it go. Nobody can tell but by an error.
+            self.statements.remove(&b""[..]);
+            self.fail();
+            self.ready();
+            return Ran::Failed(None);
+        };
+        let works = self.allow(source).is_ok() && function != rule::CLOSE;
+        if works {
+            self.say(&wire::message(b'V', b"\0\0\0\x04\0\0\0\0"));
+        } else {
+            self.fail();
+        }
+        self.ready();
+        if works { Ran::Completed(source.to_owned()) } else { Ran::Failed(Some(source.to_owned())) }
     }
 
     /// Runs the last `count` statements of a Query, as far as they go without data.

@@ -290,7 +290,7 @@ pub(crate) struct Role {
     /// the server's files and programs. `statistics`: `pg_stats`, which quotes the most common values of every column, and
     /// views that show the statements of others. `set-role`: SET ROLE and SET SESSION AUTHORIZATION, by which the upstream
     /// takes the client for somebody else. `settings`: run-time parameters off the list of harmless ones. `copy-protected`:
-    /// copies of protected columns into tables or views that do not protect them, and changes to the definition of
+    /// copies of protected columns to places that show more of them, and changes to the definition of
     /// protected tables; that gives every value to whoever can read the copy. `notifications`: payloads of NOTIFY, whoever
     /// sent them; without it those of others are withheld.
     #[serde(default)]
@@ -402,6 +402,9 @@ pub(crate) struct Limits {
     pub(crate) connections_max: At<usize>,
     /// Longest message from a client or an upstream; `64KiB` to `1GiB`.
     pub(crate) message_bytes_max: At<ByteSize>,
+    /// Longest SQL in one message that is read; `64KiB` to `64MiB`. Reading it takes some 5 times its length in memory, or 35
+    /// times at worst, over 1 MiB for one session at a time.
+    pub(crate) statement_bytes_max: At<ByteSize>,
     /// Longest time a shutdown waits for statements that run; at most `1h`.
     pub(crate) drain_timeout: At<Period>,
     /// Longest time one call of a plugin may take; `1ms` to `10s`.
@@ -444,6 +447,7 @@ impl Default for Limits {
             authentication_timeout: period(10_000),
             connections_max: At::default_value(1000),
             message_bytes_max: At::default_value(ByteSize(64 << 20)),
+            statement_bytes_max: At::default_value(ByteSize(1 << 20)),
             drain_timeout: period(30_000),
             plugin_deadline: At::default_value(Period(plugin.deadline)),
             plugin_memory: At::default_value(ByteSize(plugin.memory_bytes)),

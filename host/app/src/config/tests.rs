@@ -442,10 +442,13 @@ fn limits_have_limits() {
         ]],
     );
     check(
-        &format!("{BASE}{ROLE}[limits]\nconnections_max = 0\nplugin_memory = \"2GiB\"\n"),
+        &format!(
+            "{BASE}{ROLE}[limits]\nconnections_max = 0\nstatement_bytes_max = \"65MiB\"\nplugin_memory = \"2GiB\"\n"
+        ),
         expect![[r#"
         error: grille.toml:26:19: `connections_max` must be from 1 to 1000000
-        error: grille.toml:27:17: `plugin_memory` must be from 1MiB to 1GiB"#]],
+        error: grille.toml:27:23: `statement_bytes_max` must be from 64KiB to 64MiB
+        error: grille.toml:28:17: `plugin_memory` must be from 1MiB to 1GiB"#]],
     );
 }
 

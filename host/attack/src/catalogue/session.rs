@@ -1,11 +1,15 @@
 //! Who runs a statement, how names resolve, what comes before a session, and messages that are no statements.
 
+use super::store::UNLINK;
 use crate::attempt::{Attempt, Facility, Group, Row, Step};
 use crate::message::Frontend::{Bytes, FunctionCall, Query, Sync};
 use grille_core::Privilege;
 
 /// `query_to_xml(text, boolean, boolean, text)` (src/include/catalog/pg_proc.dat).
 const QUERY_TO_XML: u32 = 2925;
+
+/// `lo_get(oid)`.
+const LO_GET: u32 = 3458;
 
 pub(super) const IDENTITY: Group = Group {
     row: Row::Identity,
@@ -162,14 +166,27 @@ pub(super) const IDENTITY: Group = Group {
 
 pub(super) const FUNCTION_CALL: Group = Group {
     row: Row::FunctionCall,
-    attempts: &[Attempt::script(
-        "function-call-message",
-        "a message calls a function without any SQL",
-        &[Step::Send(&[FunctionCall {
-            function: QUERY_TO_XML,
-            arguments: &["SELECT ssn FROM people", "t", "f", ""],
-        }])],
-    )],
+    attempts: &[
+        Attempt::script(
+            "function-call-message",
+            "a message calls a function without any SQL",
+            &[Step::Send(&[FunctionCall {
+                function: QUERY_TO_XML,
+                arguments: &["SELECT ssn FROM people", "t", "f", ""],
+            }])],
+        ),
+        Attempt::script(
+            "function-call-large-object",
+            "a message reads the large object that a statement has filled",
+            &[
+                Step::Send(&[Query(
+                    "SELECT lo_from_bytea(515155, convert_to(ssn, 'UTF8')) FROM people WHERE id = 1",
+                )]),
+                Step::Send(&[FunctionCall { function: LO_GET, arguments: &["515155"] }]),
+            ],
+        )
+        .cleanup(UNLINK),
+    ],
 };
 
 pub(super) const TRANSPORT: Group = Group {

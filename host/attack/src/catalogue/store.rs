@@ -5,7 +5,7 @@ use crate::message::Frontend::Query;
 use grille_core::Privilege;
 
 /// Takes away every large object of the role's, whatever made it.
-const UNLINK: &str = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = \
+pub(super) const UNLINK: &str = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = \
              current_user::regrole";
 
 /// Takes away the files that attempts wrote beside the server's data.

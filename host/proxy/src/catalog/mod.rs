@@ -5,6 +5,7 @@
 //! to the last one changes nothing, so what was judged under it stays good. What names of columns mean in a session, before
 //! it commits, is the judge's business.
 
+mod definitions;
 mod query;
 mod snapshot;
 #[cfg(test)]
@@ -24,10 +25,14 @@ use tracing::warn;
 
 use crate::metrics::Metrics;
 use crate::upstream::{ConnectError, Upstream, UpstreamConnection};
+use definitions::Definitions;
+pub(crate) use definitions::{Defined, Mark, ObjectName, Participant, Reach, Rests, Standing, Waiting};
 pub(crate) use snapshot::{Origin, Protected, Rule, Rules, Snapshot};
 
 /// How old a snapshot may become before it is read again.
 const AGE_MAX: Duration = Duration::from_secs(30);
+/// How old one may become in which a view's definition is missing, because a transaction that is still open may change it.
+const PARTIAL_AGE_MAX: Duration = Duration::from_secs(1);
 /// Longest row and longest answer of the catalogue query: a database of 10,000 tables with 20 columns each has some 15 MB.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest time for one reading.
@@ -41,6 +46,7 @@ const MISSING_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     upstream: Arc<Upstream>,
+    definitions: Arc<Definitions>,
     latest: ArcSwapOption<Snapshot>,
     state: Mutex<State>,
     refreshing: tokio::sync::Mutex<()>,
@@ -50,8 +56,10 @@ pub(crate) struct Catalog {
 struct State {
     /// When the reading of the latest snapshot began.
     read_at: Option<Instant>,
-    /// When something was defined.
-    expired_at: Option<Instant>,
+    /// How often something had been defined by then.
+    changes: u64,
+    /// How old it may become.
+    age_max: Duration,
     failed_at: Option<Instant>,
     /// SHA-256 of the answer.
     digest: Option<[u8; 32]>,
@@ -60,10 +68,8 @@ struct State {
 }
 
 impl State {
-    fn is_fresh(&self) -> bool {
-        self.read_at.is_some_and(|read| {
-            read.elapsed() <= AGE_MAX && self.expired_at.is_none_or(|expired| read > expired)
-        })
+    fn is_fresh(&self, changes: u64) -> bool {
+        self.changes == changes && self.read_at.is_some_and(|read| read.elapsed() <= self.age_max)
     }
 }
 
@@ -87,6 +93,7 @@ pub(crate) enum CatalogError {
 impl Catalog {
     pub(crate) fn new(upstream: Arc<Upstream>) -> Self {
         Self {
+            definitions: Definitions::of(upstream.settings()),
             upstream,
             latest: ArcSwapOption::empty(),
             state: Mutex::default(),
@@ -96,7 +103,7 @@ impl Catalog {
 
     /// The snapshot, if it need not be read again.
     pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
-        if self.state.lock().is_fresh() { self.latest.load_full() } else { None }
+        if self.state.lock().is_fresh(self.definitions.changes()) { self.latest.load_full() } else { None }
     }
 
     /// The latest snapshot, however old.
@@ -106,7 +113,12 @@ impl Catalog {
 
     /// Makes the next look-up read the catalogue again: something was defined.
     pub(crate) fn expire(&self) {
-        self.state.lock().expired_at = Some(Instant::now());
+        self.definitions.change();
+    }
+
+    /// A session's part in what is defined in the database.
+    pub(crate) fn enter(&self) -> Participant {
+        self.definitions.enter()
     }
 
     /// The snapshot, read again where it has to be. Cancel safe.
@@ -163,7 +175,7 @@ impl Catalog {
     }
 
     async fn refresh(&self) -> Result<Arc<Snapshot>, CatalogError> {
-        let began = Instant::now();
+        let (began, changes) = (Instant::now(), self.definitions.changes());
         let answer = self.answer().await?;
         let digest = sha256(&answer);
         let latest = self.latest.load_full();
@@ -173,15 +185,19 @@ impl Catalog {
             previous => {
                 // Some 50 ms for 10,000 tables: other sessions of this worker go on meanwhile.
                 let content = block_in_place(|| query::decode(&answer))?;
-                Arc::new(block_in_place(|| Snapshot::after(previous.as_deref(), content)))
+                let known = self.definitions.latest();
+                let after = || Snapshot::after(previous.as_deref(), known.as_deref(), content);
+                Arc::new(block_in_place(after))
             }
         };
+        self.definitions.know(&snapshot);
         self.latest.store(Some(Arc::clone(&snapshot)));
         let mut state = self.state.lock();
         if !is_same {
             state.missing.clear();
         }
-        (state.read_at, state.digest) = (Some(began), Some(digest));
+        (state.read_at, state.changes, state.digest) = (Some(began), changes, Some(digest));
+        state.age_max = if snapshot.is_partial() { PARTIAL_AGE_MAX } else { AGE_MAX };
         Ok(snapshot)
     }
 

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use grille_core::Effect;
 use grille_wire::postgres::{Violation, messages, walk_row};
 use grille_wire::sql::schema::{
-    Act, Builtin, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion, Relation,
-    RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
+    Act, Builtin, Collation, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion,
+    Relation, RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
 };
 
 /// One message, one moment: every SELECT sees the same state. With `pg_catalog` alone on the search path, definitions name
 /// everything else in full. Rows are ordered so that equal contents make equal answers.
+///
+/// Definitions are printed under locks on what they use. Nobody's open transaction is waited for: where one holds such a
+/// lock, or waits for it, a view comes without its definition and an expression as [`UNREADABLE`]. The timeout is for locks
+/// that are taken meanwhile.
 pub(super) const QUERY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT s, pg_catalog.current_setting('search_path') FROM (SELECT s, n FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p (s, n)
   UNION ALL SELECT 'pg_temp', 32767
@@ -19,26 +23,44 @@ SELECT s, pg_catalog.current_setting('search_path') FROM (SELECT s, n FROM pg_ca
 SET LOCAL search_path = pg_catalog;
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL statement_timeout = '30s';
+SET LOCAL lock_timeout = '1s';
+WITH held AS MATERIALIZED (SELECT l.relation FROM pg_locks l
+      WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+), locked AS (SELECT h.relation FROM held h UNION
+     SELECT r.ev_class FROM held h JOIN pg_depend d ON d.refobjid = h.relation AND d.refclassid = 'pg_class'::regclass
+       JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid)
 SELECT c.oid, n.nspname, c.relname, c.relkind,
        CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-            THEN pg_get_viewdef(c.oid) END
+             AND c.oid NOT IN (SELECT relation FROM locked) THEN pg_get_viewdef(c.oid) END
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' ORDER BY c.oid;
-SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_get_expr(d.adbin, d.adrelid)
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+       CASE WHEN d.adbin IS NULL THEN NULL
+            WHEN d.adrelid IN (SELECT l.relation FROM pg_locks l
+                                WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock') THEN ')'
+            ELSE pg_get_expr(d.adbin, d.adrelid) END,
+       CASE WHEN a.attcollation NOT IN (0, 100) THEN CASE WHEN l.collisdeterministic THEN 1 ELSE -1 END * a.attcollation::int8 END
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef d ON a.attgenerated <> '' AND d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN pg_collation l ON l.oid = a.attcollation
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' ORDER BY a.attrelid, a.attnum;
 SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
  WHERE c.relkind IN ('r', 'p', 'f') ORDER BY i.inhrelid, i.inhseqno;
+SELECT p.partrelid, p.partattrs FROM pg_partitioned_table p ORDER BY p.partrelid;
 SELECT i.indrelid, i.indkey, i.indnkeyatts,
        CASE WHEN i.indexprs IS NOT NULL OR i.indpred IS NOT NULL THEN coalesce(
            (SELECT string_agg(d.refobjsubid::text, ' ' ORDER BY d.refobjsubid) FROM pg_depend d
              WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid), '0') END
-  FROM pg_index i WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384 ORDER BY i.indexrelid;
+               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid), '0') END,
+       i.indisunique OR i.indisexclusion
+  FROM pg_index i WHERE i.indrelid >= 16384 ORDER BY i.indexrelid;
 SELECT k.contype, k.conrelid, array_to_string(k.conkey, ' '), k.confrelid, array_to_string(k.confkey, ' ')
-  FROM pg_constraint k WHERE k.contype IN ('f', 'c') AND k.conrelid >= 16384 ORDER BY k.oid;
+  FROM pg_constraint k WHERE k.contype IN ('f', 'c') AND k.conrelid >= 16384
+ UNION ALL
+SELECT 'v', c.oid, NULL, 0, NULL FROM pg_class c
+ WHERE c.relkind = 'v' AND EXISTS (SELECT FROM unnest(c.reloptions) o WHERE o LIKE 'check_option=%') ORDER BY 2, 1, 3, 4, 5;
 SELECT n.nspname, p.proname,
        (SELECT max(CASE f.provolatile WHEN 'v' THEN 3 WHEN 's' THEN 2 ELSE 1 END) FROM pg_proc f
          WHERE f.oid = p.oid AND p.prokind <> 'a' OR p.prokind = 'a' AND EXISTS (SELECT FROM pg_aggregate g
@@ -96,6 +118,9 @@ SELECT t.oid FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
 SELECT n.nspname FROM pg_namespace n WHERE NOT has_schema_privilege(n.oid, 'USAGE') ORDER BY 1;
 COMMIT";
 
+/// Stands for an expression that cannot be had now. It is none in SQL.
+pub(super) const UNREADABLE: &str = ")";
+
 /// The results of [`QUERY`], in its order.
 #[derive(Clone, Copy)]
 enum Part {
@@ -103,6 +128,7 @@ enum Part {
     Relations,
     Columns,
     Inheritance,
+    PartitionKeys,
     Indexes,
     Constraints,
     Functions,
@@ -116,11 +142,12 @@ enum Part {
     ClosedSchemas,
 }
 
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     Part::SearchPath,
     Part::Relations,
     Part::Columns,
     Part::Inheritance,
+    Part::PartitionKeys,
     Part::Indexes,
     Part::Constraints,
     Part::Functions,
@@ -212,6 +239,7 @@ impl Reading {
                     child.parents.push(parent);
                 }
             }
+            Part::PartitionKeys => self.partition_key(cells(message)?)?,
             Part::Indexes => self.index(cells(message)?)?,
             Part::Constraints => self.constraint(cells(message)?)?,
             Part::Functions => self.function(cells(message)?)?,
@@ -270,7 +298,7 @@ impl Reading {
 
     fn column(
         &mut self,
-        [relation, number, name, type_oid, typmod, generated]: [Cell<'_>; 6],
+        [relation, number, name, type_oid, typmod, generated, collation]: [Cell<'_>; 7],
     ) -> Result<(), Violation> {
         let column = SchemaColumn {
             name: name.text()?.into(),
@@ -278,6 +306,7 @@ impl Reading {
             type_oid: type_oid.number()?,
             typmod: typmod.number()?,
             generated: generated.optional(),
+            collation: collation_of(collation)?,
         };
         if let Some(relation) = self.relations.get_mut(&relation.number()?) {
             relation.columns.push(column);
@@ -285,11 +314,22 @@ impl Reading {
         Ok(())
     }
 
-    /// A unique index or an exclusion constraint's: the values of its key, and of what its expressions and predicate use,
-    /// are compared with those of other rows. `used` holds the columns that the latter depend on, with a 0 for the whole
-    /// table where nothing else ties the index to it, and one more where an expression takes whole rows.
-    fn index(&mut self, [relation, key, key_count, used]: [Cell<'_>; 4]) -> Result<(), Violation> {
+    /// An expression is a 0, and may use any column.
+    fn partition_key(&mut self, [relation, key]: [Cell<'_>; 2]) -> Result<(), Violation> {
         let oid = relation.number()?;
+        let columns: BTreeSet<i16> = key.numbers()?.collect();
+        let columns = if columns.contains(&0) { self.all_columns(oid) } else { columns };
+        self.parts.partition_keys.extend(ids(oid, &columns));
+        Ok(())
+    }
+
+    /// An index does not take every value. Of a unique one, or an exclusion constraint's, the values of its key, and of what
+    /// its expressions and predicate use, are compared with those of other rows. `used` holds the columns that the latter
+    /// depend on, with a 0 for the whole table where nothing else ties the index to it, and one more where an expression
+    /// takes whole rows.
+    fn index(&mut self, [relation, key, key_count, used, compares]: [Cell<'_>; 5]) -> Result<(), Violation> {
+        let oid = relation.number()?;
+        let stored: BTreeSet<i16> = key.numbers()?.filter(|number| *number != 0).collect();
         let mut columns: BTreeSet<i16> = key.numbers()?.take(key_count.number()?).collect();
         columns.remove(&0);
         if let Some(used) = used.optional() {
@@ -301,12 +341,16 @@ impl Reading {
             }
         }
         let with = ids(oid, &columns);
-        self.compare(oid, Compared { written: columns, with, occasion: Occasion::Writing });
+        self.parts.limited.extend(with.iter().chain(&ids(oid, &stored)));
+        if compares.flag()? {
+            self.compare(oid, Compared { written: columns, with, occasion: Occasion::Writing });
+        }
         Ok(())
     }
 
     /// A foreign key compares both ways: what refers with what is referred to, and what is changed or removed with what
-    /// refers to it. A check over several columns compares them with each other.
+    /// refers to it. A check refuses some values, and so does a view with one; a check over several columns compares them with
+    /// each other.
     fn constraint(
         &mut self,
         [kind, relation, key, referred, referred_key]: [Cell<'_>; 5],
@@ -318,13 +362,19 @@ impl Reading {
         };
         if kind.text()? == "f" {
             let other: u32 = referred.number()?;
+            let pairs = key.numbers()?.zip(referred_key.numbers()?);
+            let id = |relation, number| ColumnId { relation, number };
+            self.parts.foreign_keys.extend(pairs.map(|(own, referred)| (id(oid, own), id(other, referred))));
             let other_columns: BTreeSet<i16> = referred_key.numbers()?.collect();
             let (here, there) = (ids(oid, &columns), ids(other, &other_columns));
             self.compare(oid, Compared { written: columns, with: there, occasion: Occasion::Writing });
             let occasion = Occasion::WritingOrRemoval;
             self.compare(other, Compared { written: other_columns, with: here, occasion });
-        } else if columns.len() > 1 {
-            let with = ids(oid, &columns);
+            return Ok(());
+        }
+        let with = ids(oid, &columns);
+        self.parts.limited.extend(&with);
+        if kind.text()? == "c" && columns.len() > 1 {
             self.compare(oid, Compared { written: columns, with, occasion: Occasion::Writing });
         }
         Ok(())
@@ -445,6 +495,14 @@ fn volatility_of(cell: Cell<'_>) -> Result<Volatility, Violation> {
         3 => Ok(Volatility::Volatile),
         _ => Err(MALFORMED),
     }
+}
+
+/// As [`QUERY`] writes them: nothing for the usual one, less than 0 for one that is not deterministic.
+fn collation_of(cell: Cell<'_>) -> Result<Collation, Violation> {
+    let Some(_) = cell.0 else { return Ok(Collation::Usual) };
+    let signed: i64 = cell.number()?;
+    let oid = u32::try_from(signed.unsigned_abs()).map_err(|_| MALFORMED)?;
+    Ok(if signed < 0 { Collation::Loose(oid) } else { Collation::Own(oid) })
 }
 
 fn ids(relation: u32, columns: &BTreeSet<i16>) -> BTreeSet<ColumnId> {

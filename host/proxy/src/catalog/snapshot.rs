@@ -1,9 +1,10 @@
 //! What one reading of the catalogue came to, and which columns are protected under a role's rules in it. Never changed
 //! once made, but for what it remembers of questions already answered.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{self, AtomicU64};
 
 use grille_core::role::VectorAccess;
 use grille_core::{ColumnPattern, Decision, FunctionPattern, Role, Treatment};
@@ -12,7 +13,8 @@ use grille_wire::sql::lineage::{Protection, Spread, spread};
 use grille_wire::sql::schema::{ColumnId, Relation, RelationKind, Schema, SchemaColumn};
 use parking_lot::Mutex;
 
-use super::query::Content;
+use super::query::{Content, UNREADABLE};
+use crate::moment::{Moment, next};
 
 /// Most former names that are kept of one column.
 const FORMER_NAMES_MAX: usize = 64;
@@ -31,6 +33,9 @@ struct ColumnName {
     column: Box<str>,
 }
 
+/// A relation's schema and its name.
+type RelationName = (Box<str>, Box<str>);
+
 /// The catalogue at one moment; by default one that knows nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -44,6 +49,9 @@ pub(crate) struct Snapshot {
     closed_schemas: HashSet<Box<str>>,
     /// Names that columns had in earlier snapshots: a rename does not uncover a column.
     former: HashMap<ColumnId, Vec<ColumnName>>,
+    /// Relations that others of their name have got beside them, with the moment by which they were there. A plan that the
+    /// server has made before keeps to what the name meant.
+    appeared: HashMap<RelationName, Moment>,
     protected: Mutex<Vec<Arc<Protected>>>,
 }
 
@@ -51,6 +59,8 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     columns: BTreeMap<ColumnPattern, Treatment>,
+    /// Those of the role alone, where a policy obliges to more: that holds for one exchange.
+    lasting: Option<BTreeMap<ColumnPattern, Treatment>>,
     vectors: VectorAccess,
     /// Functions that the operator vouches for.
     functions: Vec<FunctionPattern>,
@@ -66,7 +76,14 @@ impl Rules {
                 *slot = treatment.clone();
             }
         }
-        Self { columns, vectors: role.vectors, functions: role.functions.clone() }
+        let lasting = (columns != role.columns).then(|| role.columns.clone());
+        Self { columns, lasting, vectors: role.vectors, functions: role.functions.clone() }
+    }
+
+    /// The same without what holds for one exchange only; none where that is all.
+    fn lasting(&self) -> Option<Self> {
+        let columns = self.lasting.clone()?;
+        Some(Self { columns, lasting: None, vectors: self.vectors, functions: self.functions.clone() })
     }
 
     /// Whether they protect nothing, whatever the database holds.
@@ -98,6 +115,29 @@ pub(crate) struct Rule {
     pub(crate) key: Arc<str>,
 }
 
+impl Rule {
+    /// Whether nothing shows of any value but whether it is NULL.
+    fn hides_all(&self) -> bool {
+        match self.treatment {
+            Treatment::Null | Treatment::Redact => true,
+            Treatment::Keep | Treatment::KeepLast(_) | Treatment::Token | Treatment::Plugin(_) => false,
+        }
+    }
+
+    /// Whether no more shows of a value under this rule than under the other.
+    fn hides_as_well_as(&self, other: &Self) -> bool {
+        match &self.treatment {
+            Treatment::Null => true,
+            // Whether there is a value shows.
+            Treatment::Redact => other.treatment != Treatment::Null,
+            Treatment::KeepLast(_) => self.treatment == other.treatment,
+            // Of two rules that tokens are made for, they would tell which values are equal.
+            Treatment::Token | Treatment::Plugin(_) => self == other,
+            Treatment::Keep => false,
+        }
+    }
+}
+
 /// Every column that is protected under some rules in one snapshot: those the rules name, and those that hold what they
 /// hold.
 #[derive(Debug)]
@@ -106,6 +146,8 @@ pub(crate) struct Protected {
     columns: HashMap<ColumnId, Rule>,
     /// Columns that a rule leaves as they are, whatever a detector says.
     kept: HashSet<ColumnId>,
+    /// What is protected after this exchange too, where that is less.
+    lasting: Option<Arc<Protected>>,
 }
 
 impl Protected {
@@ -133,6 +175,16 @@ impl Protection for Protected {
     fn is_vouched_for(&self, schema: &str, function: &str) -> bool {
         self.rules.vouch_for(schema, function)
     }
+
+    /// What is stored is read in other exchanges, where a policy may oblige to less.
+    fn hides(&self, destination: ColumnId, source: Option<ColumnId>) -> bool {
+        let lasting = self.lasting.as_deref().unwrap_or(self);
+        let Some(here) = lasting.rule(destination) else { return false };
+        match source {
+            Some(source) => self.rule(source).is_some_and(|there| here.hides_as_well_as(there)),
+            None => here.hides_all(),
+        }
+    }
 }
 
 /// What a column of a result is, by the numbers that the server gives with it.
@@ -151,13 +203,16 @@ pub(crate) enum Origin {
 /// The number of `ctid` (`SelfItemPointerAttributeNumber`, src/include/access/sysattr.h): where a row lies follows from the
 /// values before it, so it is lineage's to say whether it may be seen.
 const CTID: i16 = -1;
+/// The number of `tableoid` (`TableOidAttributeNumber`): in which partition a row lies follows from its key.
+const TABLEOID: i16 = -6;
 
 impl Snapshot {
-    /// The snapshot after `previous`.
-    pub(super) fn after(previous: Option<&Self>, content: Content) -> Self {
+    /// The snapshot after `previous`, where `known` is the latest that anybody has of the same database.
+    pub(super) fn after(previous: Option<&Self>, known: Option<&Self>, content: Content) -> Self {
         let mut snapshot = Self {
-            version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed),
+            version: NEXT_VERSION.fetch_add(1, atomic::Ordering::Relaxed),
             former: HashMap::new(),
+            appeared: HashMap::new(),
             schema: content.schema,
             base_types: content.base_types,
             search_path_setting: content.search_path_setting,
@@ -166,6 +221,9 @@ impl Snapshot {
         };
         if let Some(previous) = previous {
             snapshot.former = snapshot.names_before(previous);
+        }
+        if let Some(known) = known {
+            snapshot.appeared = snapshot.appeared_after(known);
         }
         snapshot
     }
@@ -189,6 +247,33 @@ impl Snapshot {
         self.closed_schemas.contains(schema)
     }
 
+    /// Whether a definition is missing, because the server could not be asked for it without waiting for somebody's lock.
+    pub(super) fn is_partial(&self) -> bool {
+        self.schema.relations().iter().any(|relation| {
+            let is_view = matches!(relation.kind, RelationKind::View | RelationKind::Materialized);
+            let mut columns = relation.columns.iter();
+            (is_view && relation.definition.is_none() && !relation.is_system())
+                || columns.any(|column| column.generated.as_deref() == Some(UNREADABLE))
+        })
+    }
+
+    /// Whether relations of several schemas have the name, temporary ones aside.
+    pub(crate) fn has_namesakes(&self, name: &str) -> bool {
+        self.schema.relations_named(name).filter(|relation| !is_temporary(relation)).nth(1).is_some()
+    }
+
+    /// Every name that relations of several schemas have; may repeat.
+    pub(crate) fn namesakes(&self) -> impl Iterator<Item = &str> {
+        let names = self.schema.relations().iter().map(|relation| &*relation.name);
+        names.filter(|name| self.has_namesakes(name))
+    }
+
+    /// Relations that have got in the way of others of their name since that moment: schema and name.
+    pub(crate) fn appeared_since(&self, moment: Moment) -> impl Iterator<Item = (&str, &str)> {
+        let since = self.appeared.iter().filter(move |(_, appeared)| **appeared > moment);
+        since.map(|((schema, name), _)| (&**schema, &**name))
+    }
+
     /// The type, or for a domain the type under it, with its modifier.
     pub(crate) fn base_type(&self, type_oid: u32, typmod: i32) -> (u32, i32) {
         self.base_types.get(&type_oid).copied().unwrap_or((type_oid, typmod))
@@ -202,8 +287,10 @@ impl Snapshot {
         let id = ColumnId { relation, number };
         let Some(known) = self.schema.relation(relation) else { return Origin::Unknown };
         match known.kind {
-            RelationKind::Table | RelationKind::Foreign if number == CTID => Origin::Computed,
-            // Those of every table (tableoid, xmin) tell nothing of a value.
+            RelationKind::Table | RelationKind::Foreign if [CTID, TABLEOID].contains(&number) => {
+                Origin::Computed
+            }
+            // The others of every table (xmin) tell nothing of a value.
             RelationKind::Table | RelationKind::Foreign if number < 0 => Origin::Stored(id),
             _ if known.columns.iter().all(|column| column.number != number) => Origin::Unknown,
             RelationKind::Table | RelationKind::Foreign => Origin::Stored(id),
@@ -224,11 +311,13 @@ impl Snapshot {
     /// # Errors
     /// When a definition cannot be read for want of a thread.
     pub(crate) fn protected(&self, rules: &Rules) -> Result<Arc<Protected>, AnalyzeError> {
+        // Before the lock is taken, which is held while columns are looked for.
+        let lasting = rules.lasting().map(|lasting| self.protected(&lasting)).transpose()?;
         let mut remembered = self.protected.lock();
         if let Some(known) = remembered.iter().find(|known| known.rules == *rules) {
             return Ok(Arc::clone(known));
         }
-        let protected = Arc::new(self.protect(rules)?);
+        let protected = Arc::new(self.protect(rules, lasting)?);
         if remembered.len() == RULES_REMEMBERED_MAX {
             remembered.remove(0);
         }
@@ -236,7 +325,7 @@ impl Snapshot {
         Ok(protected)
     }
 
-    fn protect(&self, rules: &Rules) -> Result<Protected, AnalyzeError> {
+    fn protect(&self, rules: &Rules, lasting: Option<Arc<Protected>>) -> Result<Protected, AnalyzeError> {
         let seeds = Seeds { snapshot: self, rules };
         let columns = if rules.is_empty() { HashMap::new() } else { spread(&self.schema, &seeds)? };
         let every = self
@@ -251,7 +340,7 @@ impl Snapshot {
             .map(|(relation, column)| ColumnId { relation: relation.oid, number: column.number })
             .filter(|id| !columns.contains_key(id))
             .collect();
-        Ok(Protected { rules: rules.clone(), columns, kept })
+        Ok(Protected { rules: rules.clone(), columns, kept, lasting })
     }
 
     /// The strictest of the rules that name the column, under any name it has or had.
@@ -272,6 +361,26 @@ impl Snapshot {
             }
             None => None,
         }
+    }
+
+    /// Relations that were not there before and have namesakes, with those that appeared earlier and are still there.
+    fn appeared_after(&self, known: &Self) -> HashMap<RelationName, Moment> {
+        let mut now = None;
+        let mut appeared = HashMap::new();
+        for relation in self.schema.relations() {
+            if is_temporary(relation) || !self.has_namesakes(&relation.name) {
+                continue;
+            }
+            let name = (relation.schema.clone(), relation.name.clone());
+            let mut before = known.schema.relations_named(&relation.name);
+            let moment = if before.any(|known| known.schema == relation.schema) {
+                known.appeared.get(&name).copied()
+            } else {
+                Some(*now.get_or_insert_with(next))
+            };
+            appeared.extend(moment.map(|moment| (name, moment)));
+        }
+        appeared
     }
 
     /// The former names of the columns that are still there, those that have just changed among them.
@@ -313,8 +422,13 @@ impl Spread for Seeds<'_> {
         rule.filter(|rule| rule.treatment != Treatment::Keep)
     }
 
+    /// Of two that hide as much, always the same: what holds the same values has one rule, or a copy from one to the other
+    /// would show more.
     fn stricter(&self, one: Rule, other: Rule) -> Rule {
-        if other.treatment.strictness() > one.treatment.strictness() { other } else { one }
+        let (strictness, of_other) = (one.treatment.strictness(), other.treatment.strictness());
+        // Fewer characters that are kept come first in the order of treatments.
+        let order = of_other.cmp(&strictness).then_with(|| one.treatment.cmp(&other.treatment));
+        if order.then_with(|| one.key.cmp(&other.key)) == Ordering::Greater { other } else { one }
     }
 
     /// What shows a part of a value, or shows that two are equal, says nothing good of what is computed from one.
@@ -333,6 +447,11 @@ impl Spread for Seeds<'_> {
     fn is_vouched_for(&self, schema: &str, function: &str) -> bool {
         self.rules.vouch_for(schema, function)
     }
+}
+
+/// Schemas of temporary tables are called `pg_temp_N`.
+fn is_temporary(relation: &Relation) -> bool {
+    relation.schema.starts_with("pg_temp")
 }
 
 fn note(names: &mut Vec<ColumnName>, relation: &Relation, column: &SchemaColumn) {

@@ -18,9 +18,9 @@ use tokio::task::block_in_place;
 use tracing::warn;
 
 use crate::catalog::{Rules, Snapshot};
-use crate::decisions::{ActionKey, AskerDigest, Judged, TextKey, names_something, weight};
+use crate::decisions::{ActionKey, AskerDigest, Footing, Judged, TextKey, names_something, weight};
 use crate::generation::{ArmedRole, Generation};
-use crate::lineage::{self, Behind, Names, RoundTrip, Traced, needs_catalogue};
+use crate::lineage::{self, Behind, Names, RoundTrip, Traced, needs_catalogue, rests_on};
 use crate::metrics::Metrics;
 pub(crate) use reading::Reading;
 
@@ -29,6 +29,9 @@ const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
 /// Longest statements that are traced on the worker itself: it takes some tens of µs, as much as analysis has just taken, and
 /// handing the worker's other sessions over to another thread would take longer.
 const TRACED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
+/// Statements of which no more was understood are given to a policy that has been quick so far on the worker itself. Else its
+/// other sessions are handed over to another thread first, which costs six switches between threads.
+const JUDGED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
 /// Statements of which more was understood are given to the policies each time.
 const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 
@@ -117,7 +120,13 @@ impl Judge<'_> {
         if reads_alike && let Some(judged) = self.recall(text) {
             return Ok(judged);
         }
-        self.judge_statement(Arc::new(reading::analyze(text, reading)?), relay)
+        self.judge_and_remember(Arc::new(reading::analyze(text, reading)?), relay)
+    }
+
+    /// Judges a FunctionCall by the statement that calls the same function. It is not remembered: a Query with that text
+    /// is another thing.
+    pub(crate) fn judge_call(&self, sql: &'static str, relay: &Relay) -> Result<Arc<Judged>, Unjudged> {
+        self.judge_statement(Arc::new(reading::call(sql)?), relay).map(Arc::new)
     }
 
     /// Judges a statement that was understood before: its text may still be remembered.
@@ -132,7 +141,7 @@ impl Judge<'_> {
         {
             return Ok(judged);
         }
-        self.judge_statement(Arc::clone(statement), relay)
+        self.judge_and_remember(Arc::clone(statement), relay)
     }
 
     /// What the same asker was told of the same text on the same ground.
@@ -155,13 +164,24 @@ impl Judge<'_> {
         let reads_alike = statement.decoded.is_none() && statement.inner_of.is_none();
         let is_short = statement.text.len() <= CACHED_STATEMENT_BYTES_MAX;
         let rests_on_session = names_something(statement) || !self.ground.names.are_certain();
-        if reads_alike && is_short && !rests_on_session && self.is_pure() {
+        // Under a statement that was read before, the server may run an older plan than others get.
+        let is_of_now = self
+            .ground
+            .snapshot
+            .is_none_or(|snapshot| snapshot.appeared_since(statement.read_at).next().is_none());
+        if reads_alike && is_short && !rests_on_session && is_of_now && self.is_pure() {
             let key = self.key(&statement.text).to_owned();
             self.generation.decisions.statements.insert(key, Arc::clone(judged));
         }
     }
 
-    fn judge_statement(&self, statement: Arc<Statement>, relay: &Relay) -> Result<Arc<Judged>, Unjudged> {
+    fn judge_and_remember(&self, statement: Arc<Statement>, relay: &Relay) -> Result<Arc<Judged>, Unjudged> {
+        let judged = Arc::new(self.judge_statement(statement, relay)?);
+        self.remember(&judged);
+        Ok(judged)
+    }
+
+    fn judge_statement(&self, statement: Arc<Statement>, relay: &Relay) -> Result<Judged, Unjudged> {
         let behind = resolve(&statement, relay)?;
         let mut decision = Decision::allow();
         let others = behind.iter().flat_map(|behind| &behind.statement.actions);
@@ -186,14 +206,13 @@ impl Judge<'_> {
             is_restricted,
             rules,
             traced: None,
+            footing: Footing::Nothing,
             round_trip: RoundTrip::default(),
             refusal: None,
         };
         if is_restricted && *judged.decision.verdict() != Verdict::Deny {
             self.restrict(&mut judged)?;
         }
-        let judged = Arc::new(judged);
-        self.remember(&judged);
         Ok(judged)
     }
 
@@ -209,6 +228,10 @@ impl Judge<'_> {
         }
         let snapshot = self.ground.snapshot.ok_or(Unjudged::NoCatalogue)?;
         let traced = Arc::new(self.trace(judged, snapshot)?);
+        judged.footing = match self.ground.names.are_unsure() {
+            true => Footing::Unsure,
+            false => Footing::Names(Arc::new(rests_on(judged.actions(), self.ground.names.search_path()))),
+        };
         let role = &self.role.role;
         judged.round_trip = RoundTrip::of(role, &traced, &judged.statement, snapshot, self.tokens);
         if let Some(refusal) = lineage::refuse(role, &traced, &judged.round_trip, snapshot) {
@@ -251,8 +274,9 @@ impl Judge<'_> {
         if remembers && let Some(known) = memory.get(&key) {
             return known;
         }
-        // Other sessions of this worker go on meanwhile.
-        match block_in_place(|| policy.decide(&self.asker.context(self.exchange), action, &[])) {
+        let decide = || policy.decide(&self.asker.context(self.exchange), action, &[]);
+        let is_quick = policy.is_quick() && weight(action) <= JUDGED_IN_PLACE_BYTES_MAX;
+        match if is_quick { decide() } else { block_in_place(decide) } {
             Ok(decision) => {
                 if remembers {
                     memory.insert(key.to_owned(), decision.clone());
@@ -330,14 +354,20 @@ pub(crate) fn refusal(judged: &Judged) -> ClientMessage {
         text
     };
     match judged.decision.verdict() {
-        Verdict::Deny | Verdict::Allow => {
-            let message =
-                ClientMessage::new(SqlState::InsufficientPrivilege, format!("refused: {}", reasons()));
-            match &judged.refusal {
-                Some(refusal) => message.hint(refusal.hint),
-                None => message,
+        Verdict::Deny | Verdict::Allow => match (&judged.refusal, &judged.footing) {
+            (Some(_), Footing::Unsure) => ClientMessage::new(
+                SqlState::LockNotAvailable,
+                format!("refused while another session defines what the statement names: {}", reasons()),
+            )
+            .hint("Try again once that session's transaction is over."),
+            (Some(refusal), Footing::Nothing | Footing::Names(_)) => {
+                ClientMessage::new(SqlState::InsufficientPrivilege, format!("refused: {}", reasons()))
+                    .hint(refusal.hint)
             }
-        }
+            (None, Footing::Nothing | Footing::Names(_) | Footing::Unsure) => {
+                ClientMessage::new(SqlState::InsufficientPrivilege, format!("refused: {}", reasons()))
+            }
+        },
         Verdict::Hold(approval) => ClientMessage::new(
             SqlState::InsufficientPrivilege,
             format!(

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use grille_core::action::feature;
 use grille_core::{Access, Action, Effect, ObjectKind};
 use grille_wire::sql::schema::Relation;
+
+use crate::moment::Moment;
 
 /// Definitions after which every name means what it meant.
 pub(super) const KEEPS_MEANING: [&str; 4] = ["comment", "create index", "create statistics", "reindex"];
@@ -18,22 +19,6 @@ pub(super) const KEEPS_MEANING: [&str; 4] = ["comment", "create index", "create 
 /// Most tables that are kept in mind of one session, and most columns of all of them: a migration makes some dozens.
 const TABLES_MAX: usize = 256;
 const COLUMNS_MAX: usize = 8192;
-
-/// A moment in the order of what sessions read and make: a statement that was read before a table was made may mean
-/// something else by its name, and the server may keep to that.
-pub(crate) type Moment = u64;
-
-static CLOCK: AtomicU64 = AtomicU64::new(1);
-
-/// The moment it is.
-pub(crate) fn now() -> Moment {
-    CLOCK.load(Ordering::SeqCst)
-}
-
-/// A new moment: nothing was read in it yet.
-pub(super) fn next() -> Moment {
-    CLOCK.fetch_add(1, Ordering::SeqCst) + 1
-}
 
 /// Whether what is made can be relied on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,14 +153,25 @@ fn touched(action: &Action) -> impl Iterator<Item = String> {
 
 /// `users` of `public.users`, without the quotes that a name may stand in.
 pub(super) fn last_name(name: &str) -> String {
-    match name.strip_suffix('"') {
-        // A quoted part may hold dots; a quote within it stands twice.
-        Some(quoted) => {
-            let start = quoted.replace("\"\"", "\0\0").rfind('"').map_or(0, |at| at + 1);
-            quoted[start..].replace("\"\"", "\"")
+    parts(name).pop().unwrap_or_default()
+}
+
+/// The parts of a name, without the quotes that they may stand in: a quoted part may hold dots, and a quote within it stands
+/// twice.
+pub(super) fn parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut is_quoted = false;
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = parts.len() - 1;
+        match letter {
+            '"' if is_quoted && letters.next_if_eq(&'"').is_some() => parts[last].push('"'),
+            '"' => is_quoted = !is_quoted,
+            '.' if !is_quoted => parts.push(String::new()),
+            letter => parts[last].push(letter),
         }
-        None => name.rsplit('.').next().unwrap_or(name).to_owned(),
     }
+    parts
 }
 
 #[cfg(test)]
@@ -184,6 +180,7 @@ mod tests {
     use grille_wire::sql::schema::RelationKind;
 
     use super::*;
+    use crate::moment::next;
 
     fn table(schema: &str, name: &str) -> Arc<Relation> {
         Arc::new(Relation {

@@ -2,6 +2,7 @@
 //! names mean in the session. Whether they may is decided in [`refusal`].
 
 mod created;
+mod defined;
 mod naming;
 mod path;
 mod refusal;
@@ -16,7 +17,7 @@ use grille_wire::sql::lineage::{Lineage, Outputs, Provenance, trace, trace_in_tu
 use grille_wire::sql::schema::Relation;
 
 use crate::catalog::{Protected, Rules, Snapshot};
-pub(crate) use created::now;
+pub(crate) use defined::{defined, rests_on};
 pub(crate) use naming::Names;
 pub(crate) use path::{PathDigest, PathSource, SearchPath};
 pub(crate) use refusal::{Refusal, refuse};

@@ -10,9 +10,11 @@ use grille_wire::sql::lineage::{Lineage, Naming};
 use grille_wire::sql::schema::Relation;
 
 use super::Traced;
-use super::created::{self, Created, KEEPS_MEANING, Moment, last_name};
+use super::created::{Created, KEEPS_MEANING, last_name};
+use super::defined::{self, reach};
 use super::path::{PathDigest, SearchPath};
-use crate::catalog::{Rules, Snapshot};
+use crate::catalog::{Reach, Rules, Snapshot};
+use crate::moment::{Moment, next};
 
 /// What names mean in a session.
 #[derive(Clone, Debug)]
@@ -22,6 +24,10 @@ pub(crate) struct Names {
     uncertain: BTreeSet<Box<str>>,
     /// Any name may have changed.
     everything: bool,
+    /// What others of its name hid may have come to light.
+    unhidden: bool,
+    /// Other sessions may have defined anything.
+    unsure: bool,
     /// Something was defined that is not settled yet.
     defined: bool,
     /// Tables of the session's own making, of which it is known what they are.
@@ -35,6 +41,8 @@ impl Names {
             path,
             uncertain: BTreeSet::new(),
             everything: false,
+            unhidden: false,
+            unsure: false,
             defined: false,
             created: Created::default(),
         }
@@ -57,6 +65,10 @@ impl Names {
         if self.everything {
             uncertain.extend(snapshot.schema().relations().iter().map(|relation| relation.name.clone()));
         }
+        if self.unhidden {
+            uncertain.extend(snapshot.namesakes().map(Box::from));
+        }
+        uncertain.extend(self.appeared(snapshot, read_at));
         let mut created = Vec::new();
         for (relation, since) in self.created.tables() {
             if since <= read_at && !may_protect(rules, relation) {
@@ -68,6 +80,27 @@ impl Names {
         Naming { search_path, uncertain, created, has_no_temporary: !self.path.may_have_temporary() }
     }
 
+    /// Relations that a plan made for a statement of that moment may not mean, although a name finds them now: the server
+    /// makes a plan anew when what it uses changes, not when something else gets in the way (`plancache.c`).
+    fn appeared(&self, snapshot: &Snapshot, read_at: Moment) -> impl Iterator<Item = Box<str>> {
+        let places = self.path.places();
+        let appeared = snapshot.appeared_since(read_at);
+        let reachable = appeared.filter(move |(schema, _)| {
+            places.as_ref().is_none_or(|all| all.iter().any(|one| **one == **schema))
+        });
+        reachable.map(|(schema, name)| format!("{schema}.{name}").into())
+    }
+
+    /// The same where other sessions may have defined anything: nothing is certain.
+    pub(crate) fn unsure(&self) -> Self {
+        Self { unsure: true, everything: true, defined: true, ..self.without_created() }
+    }
+
+    /// Whether other sessions may have defined anything.
+    pub(crate) fn are_unsure(&self) -> bool {
+        self.unsure
+    }
+
     /// Takes note of a statement that is permitted to run: from now on its effects may be there.
     pub(crate) fn note<'a>(&mut self, actions: impl Iterator<Item = &'a Action>, traced: Option<&Traced>) {
         for (index, action) in actions.enumerate() {
@@ -76,7 +109,7 @@ impl Names {
             self.note_action(action);
             self.created.follow(action, &mut self.uncertain);
             if let Some(made) = made
-                && self.created.keep(made, created::next())
+                && self.created.keep(made, next())
                 && is_new
             {
                 self.uncertain.remove(&made.name);
@@ -164,26 +197,29 @@ impl Names {
         &mut self.path
     }
 
+    /// The same, to look at.
+    pub(crate) fn search_path(&self) -> &SearchPath {
+        &self.path
+    }
+
     /// Everything that was defined is committed, or gone.
     pub(crate) fn settle(&mut self) {
         self.uncertain.clear();
         self.created = Created::default();
-        (self.everything, self.defined) = (false, false);
+        (self.everything, self.unhidden, self.defined) = (false, false, false);
     }
 
     fn note_definition(&mut self, action: &Action) {
         // Temporary tables go, and what they hid comes back.
         let discards = action.kind == "discard";
-        // What another transaction has defined comes into force, in whatever session that was.
-        let ends_another = action.kind == "commit prepared";
         let runs_code = action.effects.contains(Effect::EXECUTE);
-        let defines =
-            action.effects.contains(Effect::DEFINE) && !KEEPS_MEANING.contains(&action.kind.as_str());
-        if !(discards || runs_code || defines || ends_another) {
+        let reach = reach(action);
+        if !(discards || runs_code || defined::defines(action) || reach != Reach::Named) {
             return;
         }
         self.defined = true;
-        self.everything |= discards || ends_another;
+        self.everything |= discards || reach == Reach::Anything;
+        self.unhidden |= reach == Reach::Hidden;
         for object in &action.objects {
             match (object.kind, object.access) {
                 (ObjectKind::Schema, Access::Define | Access::Drop) => self.everything = true,
@@ -221,6 +257,22 @@ mod tests {
         let mut names = Names::new(SearchPath::new(Some("public"), PathSource::Server, "app"));
         names.note(analyze(sql).expect(sql).iter(), None);
         names
+    }
+
+    #[test]
+    fn what_was_hidden_may_come_to_light_until_it_is_settled() {
+        let check = |sql: &str, expected: bool| {
+            let mut names = after(sql);
+            assert_eq!((names.unhidden, names.are_certain()), (expected, !expected), "{sql}");
+            names.settle();
+            assert!(!names.unhidden && names.are_certain(), "{sql}");
+        };
+        check("DROP DOMAIN d CASCADE", true);
+        check("DROP OWNED BY CURRENT_USER", true);
+        check("REVOKE USAGE ON SCHEMA a FROM CURRENT_USER", true);
+        check("REVOKE r FROM CURRENT_USER", true);
+        check("GRANT SELECT ON t TO PUBLIC", false);
+        check("TRUNCATE t CASCADE", false);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Where unqualified names are looked up in a session, and what it has done to that.
 
+use std::sync::Arc;
+
 use grille_core::action::feature;
 use grille_core::{Access, Action, Effect, ObjectKind};
 
@@ -23,6 +25,8 @@ pub(crate) struct SearchPath {
     now: Meaning,
     /// What RESET makes of it.
     initial: Meaning,
+    /// The schemas that the initial one names, whether they are there or not; none where that cannot be told.
+    places: Option<Arc<[Box<str>]>>,
     digest: PathDigest,
     /// It is the initial one again once what runs has come to a good end.
     returns: bool,
@@ -64,6 +68,7 @@ impl SearchPath {
             digest: digest(&meaning, Temporary::None),
             now: meaning.clone(),
             initial: meaning,
+            places: setting.and_then(|text| parse_path(text, user)).map(Into::into),
             returns: false,
             is_somebody_else: false,
             temporary: Temporary::None,
@@ -92,6 +97,14 @@ impl SearchPath {
             Meaning::Schemas(path) => {
                 Some(path.iter().filter(|schema| !snapshot.is_closed(schema)).cloned().collect())
             }
+            Meaning::Unknown => None,
+        }
+    }
+
+    /// Every schema in which names may be looked up, also once schemas have come and gone; none for any.
+    pub(super) fn places(&self) -> Option<Arc<[Box<str>]>> {
+        match self.now {
+            Meaning::Default(_) | Meaning::Schemas(_) => self.places.clone(),
             Meaning::Unknown => None,
         }
     }
@@ -292,10 +305,11 @@ mod tests {
             "DO $$ BEGIN END $$",
             "CALL f()",
         ] {
-            assert_eq!(after(sql).now, Meaning::Unknown, "{sql}");
+            assert_eq!((after(sql).now, after(sql).places()), (Meaning::Unknown, None), "{sql}");
         }
         for sql in ["SELECT 1", "SET work_mem = '1MB'", "SELECT set_config('jit', 'off', false)", "BEGIN"] {
             assert_eq!(after(sql).now, fresh().now, "{sql}");
+            assert!(after(sql).places().is_some(), "{sql}");
         }
     }
 

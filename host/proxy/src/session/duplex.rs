@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Side {
     fn poll_drain(&mut self, cx: &mut Context<'_>, waiting: &mut BytesMut) -> Poll<io::Result<()>> {
         while !waiting.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, waiting) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     waiting.advance(written);
                     self.unflushed = true;
@@ -73,6 +73,27 @@ impl Side {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads and drops what comes until the peer has closed the connection.
+    ///
+    /// # Errors
+    /// When it broke otherwise, so that nobody knows what the peer does.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        while !self.ended {
+            let filled = poll_fn(|cx| self.poll_fill(cx, |_| {})).await;
+            match filled {
+                Ok(()) => {}
+                // It has closed without taking all that was sent, or without TLS's goodbye.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>
+                {
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Reads what has come. Ready when something did, or the end.

@@ -4,6 +4,7 @@ mod copy;
 mod duplex;
 mod encoding;
 mod lifetime;
+mod patience;
 mod report;
 mod shield;
 mod tokens;
@@ -33,19 +34,20 @@ use prometheus_client::metrics::counter::Counter;
 use tracing::{debug, error, info, warn};
 
 use crate::cancel::Registration;
-use crate::catalog::{Catalog, Rules, Snapshot};
-use crate::decisions::Judged;
+use crate::catalog::{Catalog, Mark, Participant, Rules, Snapshot, Standing};
+use crate::decisions::{Footing, Judged};
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
 use crate::identity::TokenExpiry;
 use crate::judge::{Asker, Ground, Judge, Reading, Unjudged, no_catalogue, refusal};
-use crate::lineage::{Names, SearchPath};
+use crate::lineage::{self, Names, SearchPath};
 use crate::live::{KillOrder, Place};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::upstream::{CancelTarget, UpstreamConnection};
 use duplex::{Broken, Duplex, Side, is_full};
 use lifetime::{Lifetime, Over};
+use patience::{DEFINITION_PATIENCE, Patience, STATEMENT_PATIENCE};
 use report::{Reviewer, Sender};
 use shield::{Outcome as Treated, Shield, Sources, Tools};
 use tokens::Step;
@@ -54,6 +56,8 @@ use tokens::Step;
 const BLOCK_BYTES_MAX: usize = 256 * 1024;
 /// What a client is told whose token is not good any more.
 const TOKEN_EXPIRED: &str = "your token has expired";
+/// Longest time that a session's last definitions are watched, once it is over, until the server has ended its connection.
+const LINGER_MAX: Duration = Duration::from_secs(600);
 /// Longest time for the last words to both sides.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -75,6 +79,11 @@ pub(crate) struct Session {
     running: VecDeque<Exchange>,
     counters: Counters,
     names: Names,
+    participant: Participant,
+    /// Taken before the statement at hand was judged.
+    mark: Mark,
+    patience: Patience,
+    two_phase: Option<TwoPhase>,
     lifetime: Lifetime,
     /// Something ran that could put protected values into notifications.
     may_have_told: bool,
@@ -92,6 +101,24 @@ impl Counters {
         let name = role.role.name.as_str();
         Self { allowed: metrics.statements(name, "allow"), refused: metrics.statements(name, "deny") }
     }
+}
+
+/// What runs has to do with a transaction that outlives its session.
+#[derive(Clone, Copy)]
+enum TwoPhase {
+    Prepares,
+    Ends,
+}
+
+/// What stands between a statement and its permit.
+enum Way {
+    Free,
+    /// Something has been defined since it was judged.
+    Changed,
+    /// Others come first.
+    Blocked,
+    /// Others have come first for too long.
+    Closed,
 }
 
 /// An execution under way.
@@ -293,6 +320,7 @@ impl Session {
             client: application.to_owned(),
         });
         let counters = Counters::of(&shared.metrics, &role);
+        let participant = catalog.enter();
         Self {
             id,
             encoding: Arc::new(TextEncoding::new(relay.client_encoding())),
@@ -308,6 +336,10 @@ impl Session {
             running: VecDeque::new(),
             counters,
             names: Names::new(path),
+            mark: participant.mark(),
+            participant,
+            patience: Patience::default(),
+            two_phase: None,
             lifetime: Lifetime::new(expiry, place),
             may_have_told: false,
             shared,
@@ -340,13 +372,24 @@ impl Session {
         }
     }
 
-    /// Runs it to its end.
-    pub(crate) async fn run(mut self) {
+    /// Runs it to its end. Boxed, because a future that owns a session has room for two: before and after its first step.
+    pub(crate) async fn run(mut self: Box<Self>) {
         self.shared.metrics.sessions.inc();
         self.inspect_reports();
         let end = self.serve().await;
         self.shared.metrics.sessions.dec();
-        self.close(&end).await;
+        Box::pin(self.close(&end)).await;
+        let drain = self.shared.drain.clone();
+        let (participant, upstream) = self.remains();
+        tokio::select! {
+            () = linger(participant, upstream) => {}
+            () = drain.cancelled() => {}
+        }
+    }
+
+    /// What of a closed session is still of interest.
+    fn remains(self) -> (Participant, Side) {
+        (self.participant, self.duplex.upstream)
     }
 
     async fn serve(&mut self) -> End {
@@ -355,7 +398,8 @@ impl Session {
             if let Some(over) = self.lifetime.over() {
                 return over.into();
             }
-            if let Err(end) = self.work().await {
+            // Boxed: the room that it takes to work would else be in the task while there is nothing to do.
+            if let Err(end) = Box::pin(self.work()).await {
                 return end;
             }
             self.pass_on_end();
@@ -370,6 +414,7 @@ impl Session {
                     }
                 }
                 () = self.lifetime.changed() => {}
+                () = self.patience.over(), if self.patience.is_waiting() => {}
                 () = drain.cancelled(), if self.is_at_rest() => return End::Shutdown,
             }
         }
@@ -422,10 +467,14 @@ impl Session {
     async fn judge_requests(&mut self) -> Result<bool, End> {
         let mut any = false;
         while !is_full(&self.relay.to_upstream) {
-            let Some(request) = self.relay.next_request().map_err(End::ClientViolation)? else { break };
+            let Some(request) = self.relay.next_request().map_err(End::ClientViolation)? else {
+                self.stop_waiting();
+                break;
+            };
             if !self.answer(request).await? {
                 break;
             }
+            self.stop_waiting();
             any = true;
         }
         Ok(any)
@@ -452,12 +501,16 @@ impl Session {
                 let unjudged = Unjudged::Refused(Box::new(impossible(why)));
                 self.refuse_unjudged(ExchangeId(self.exchanges), unjudged).await;
             }
-            Request::Query { sql } => match self.judge(Text::New(&sql)).await {
+            Request::Query { sql } => match self.judge_to_run(Text::New(&sql)).await {
                 None => return Ok(false),
                 Some(judged) => {
                     let judged = self.turn_back(judged, Step::Query);
                     self.execute_or_refuse(judged).await;
                 }
+            },
+            Request::FunctionCall { sql } => match self.judge_to_run(Text::Call(sql)).await {
+                None => return Ok(false),
+                Some(judged) => self.execute_or_refuse(judged).await,
             },
             Request::Parse { sql } => match self.judge(Text::New(&sql)).await {
                 None => return Ok(false),
@@ -473,7 +526,7 @@ impl Session {
                     return self.clear_or_refuse(judged).await;
                 }
             },
-            Request::Execute { statement } => match self.judge(Text::Known(&statement)).await {
+            Request::Execute { statement } => match self.judge_to_run(Text::Known(&statement)).await {
                 None => return Ok(false),
                 Some(judged) => self.execute_or_refuse(judged).await,
             },
@@ -526,7 +579,70 @@ impl Session {
         self.relay.inspect_reports(masked || self.role.role.masks());
     }
 
-    /// None when names that the statement uses are not settled yet.
+    /// Judges what is to run next. None while it must wait: for names of this session's, or for what others define.
+    async fn judge_to_run(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
+        loop {
+            let judged = self.judge(text).await?;
+            let Ok(allowed) = &judged else { return Some(judged) };
+            if Clearance::of([&allowed.decision]).is_err() {
+                return Some(judged);
+            }
+            match self.make_way(allowed) {
+                Way::Free => return Some(judged),
+                Way::Changed => {}
+                Way::Blocked => return None,
+                Way::Closed => return Some(Err(Unjudged::Refused(Box::new(others_rest_on_it())))),
+            }
+        }
+    }
+
+    /// Tells other sessions what the statement is about to define, and what it rests on.
+    fn make_way(&mut self, judged: &Judged) -> Way {
+        let defined = lineage::defined(judged.actions());
+        if !defined.is_nothing() && !self.participant.let_go(&defined) {
+            let just_begun = self.begin_waiting();
+            if !just_begun || !self.participant.let_go(&defined) {
+                if self.patience.is_left(DEFINITION_PATIENCE) {
+                    return Way::Blocked;
+                }
+                self.shared.metrics.definition_conflict("refused");
+                return Way::Closed;
+            }
+        }
+        match &judged.footing {
+            Footing::Names(rests) if !self.participant.rest(rests, self.mark) => Way::Changed,
+            Footing::Names(_) | Footing::Nothing | Footing::Unsure => Way::Free,
+        }
+    }
+
+    /// Whether what others define may change what a judgement rests on.
+    fn standing(&mut self, judged: &Judged) -> Standing {
+        let Footing::Names(rests) = &judged.footing else { return Standing::Firm };
+        let standing = self.participant.standing(rests);
+        if standing == Standing::Firm || !self.begin_waiting() {
+            return standing;
+        }
+        self.participant.standing(rests)
+    }
+
+    /// Whether it was not waiting before: what is in the way may have gone in between.
+    fn begin_waiting(&mut self) -> bool {
+        let begins = self.patience.begin(&self.participant);
+        if begins {
+            self.shared.metrics.definition_conflict("waited");
+        }
+        begins
+    }
+
+    /// The request is answered, or is none any more.
+    fn stop_waiting(&mut self) {
+        if self.patience.is_waiting() {
+            self.patience.end();
+            self.participant.withdraw();
+        }
+    }
+
+    /// None when names that the statement uses are not settled yet, or while another session defines them.
     async fn judge(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
         if !self.names.are_certain() && self.must_wait_for_names() {
             return None;
@@ -534,12 +650,28 @@ impl Session {
         if self.encoding.name() != self.relay.client_encoding() {
             self.encoding = Arc::new(TextEncoding::new(self.relay.client_encoding()));
         }
-        let snapshot = if self.role.may_mask() { self.catalog.current() } else { None };
-        let mut judged = self.judge_under(snapshot.as_deref(), text);
+        self.mark = self.participant.mark();
+        let mut snapshot = if self.role.may_mask() { self.catalog.current() } else { None };
+        let mut judged = self.judge_under(snapshot.as_deref(), &self.names, text);
         if matches!(judged, Err(Unjudged::NoCatalogue)) {
             // A failure is logged where it is met; the statement is then refused.
-            if let Ok(snapshot) = rare(self.catalog.fresh(&self.shared.metrics)).await {
-                judged = self.judge_under(Some(&snapshot), text);
+            if let Ok(fresh) = rare(self.catalog.fresh(&self.shared.metrics)).await {
+                judged = self.judge_under(Some(&fresh), &self.names, text);
+                snapshot = Some(fresh);
+            }
+        }
+        let standing = match &judged {
+            Ok(judged) => self.standing(judged),
+            Err(_) => Standing::Firm,
+        };
+        match standing {
+            Standing::Firm => {}
+            Standing::Queued | Standing::Shaken if self.patience.is_left(STATEMENT_PATIENCE) => return None,
+            // It goes first: the other will wait for it.
+            Standing::Queued => {}
+            Standing::Shaken => {
+                self.shared.metrics.definition_conflict("unsure");
+                judged = self.judge_under(snapshot.as_deref(), &self.names.unsure(), text);
             }
         }
         let waits = match &judged {
@@ -555,19 +687,26 @@ impl Session {
         Some(judged)
     }
 
-    fn judge_under(&self, snapshot: Option<&Snapshot>, text: Text<'_>) -> Result<Arc<Judged>, Unjudged> {
-        let judge = self.judge_for(ExchangeId(self.exchanges + 1), snapshot);
+    fn judge_under(
+        &self,
+        snapshot: Option<&Snapshot>,
+        names: &Names,
+        text: Text<'_>,
+    ) -> Result<Arc<Judged>, Unjudged> {
+        let judge = self.judge_for(ExchangeId(self.exchanges + 1), Ground { snapshot, names });
         let reading = Reading {
             encoding: &self.encoding,
             standard_conforming_strings: self.relay.standard_conforming_strings(),
+            bytes_max: self.shared.settings.statement_bytes_max,
         };
         match text {
             Text::New(sql) => judge.judge_text(sql, reading, &self.relay),
+            Text::Call(sql) => judge.judge_call(sql, &self.relay),
             Text::Known(statement) => judge.judge_known(statement, &self.relay),
         }
     }
 
-    fn judge_for<'j>(&'j self, exchange: ExchangeId, snapshot: Option<&'j Snapshot>) -> Judge<'j> {
+    fn judge_for<'j>(&'j self, exchange: ExchangeId, ground: Ground<'j>) -> Judge<'j> {
         Judge {
             generation: &self.generation,
             role: &self.role,
@@ -575,7 +714,7 @@ impl Session {
             exchange,
             metrics: &self.shared.metrics,
             tokens: &self.shared.tokens,
-            ground: Ground { snapshot, names: &self.names },
+            ground,
         }
     }
 
@@ -585,12 +724,27 @@ impl Session {
         let is_over = self.relay.is_settled() && self.relay.transaction() == TransactionStatus::Idle;
         if is_over {
             self.names.path().settle();
+            self.settle_definitions();
         }
         if !self.names.are_certain() && is_over {
             self.names.settle();
             self.catalog.expire();
         } else if self.relay.is_settled() {
             self.names.catch_up();
+        }
+    }
+
+    /// What the session rested on is of no more interest, and what it defined is there or gone, unless somebody else says so
+    /// later.
+    fn settle_definitions(&mut self) {
+        self.participant.rest_no_more();
+        match self.two_phase.take() {
+            None => self.participant.settle(),
+            Some(TwoPhase::Prepares) => self.participant.prepare(),
+            Some(TwoPhase::Ends) => {
+                self.participant.settle();
+                self.participant.settle_prepared();
+            }
         }
     }
 
@@ -649,6 +803,7 @@ impl Session {
         self.may_have_told |= judged.may_notify(self.catalog.latest().as_deref());
         let is_first = self.running.is_empty() && !self.relay.has_run();
         let is_alone = is_first && self.relay.transaction() == TransactionStatus::Idle;
+        self.two_phase = two_phase(&judged).or(self.two_phase);
         self.names.note(judged.actions(), judged.traced.as_deref());
         if let ([action], true) = (&judged.statement.actions[..], is_alone) {
             self.names.path().note_alone(action);
@@ -835,7 +990,11 @@ impl Session {
         let traced = match &judged.traced {
             Some(traced) if traced.version == snapshot.version() => Some(Arc::clone(traced)),
             // What cannot be traced is of unknown origin.
-            _ => self.judge_for(id, None).trace(judged, &snapshot).ok().map(Arc::new),
+            _ => {
+                let unsure = matches!(judged.footing, Footing::Unsure).then(|| self.names.unsure());
+                let ground = Ground { snapshot: None, names: unsure.as_ref().unwrap_or(&self.names) };
+                self.judge_for(id, ground).trace(judged, &snapshot).ok().map(Arc::new)
+            }
         };
         let encoding = copy::encoding(&judged.statement, statement);
         let encoding = encoding.unwrap_or_else(|| Arc::clone(&self.encoding));
@@ -857,7 +1016,7 @@ impl Session {
     /// Whether what the server says of a statement that does not run yet may quote protected values. It was judged before it
     /// was sent, so mostly that is remembered.
     fn may_quote(&self, statement: &Arc<Statement>) -> bool {
-        let judged = self.judge_under(self.catalog.current().as_deref(), Text::Known(statement));
+        let judged = self.judge_under(self.catalog.current().as_deref(), &self.names, Text::Known(statement));
         judged.map_or(self.role.role.protects(), |judged| judged.touches_protected())
     }
 
@@ -941,6 +1100,7 @@ impl Session {
         let Some(exchange) = self.running.remove(index) else { return };
         if ended.outcome != audit::Outcome::Completed {
             self.names.path().stay();
+            self.two_phase = None;
         }
         let latency = exchange.started.elapsed();
         self.shared.metrics.rows.inc_by(ended.rows);
@@ -998,6 +1158,31 @@ fn rare<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
 }
 
+/// What a session has sent may run, and come into force, after it has gone: until the server has ended the connection, which
+/// it does when nothing runs on it any more. Others mind it as long.
+async fn linger(participant: Participant, mut upstream: Side) {
+    if !participant.is_involved() {
+        return;
+    }
+    if tokio::time::timeout(LINGER_MAX, upstream.end()).await.is_ok_and(|ended| ended.is_ok()) {
+        participant.settle();
+    }
+}
+
+fn two_phase(judged: &Judged) -> Option<TwoPhase> {
+    judged.actions().find_map(|action| match action.kind.as_str() {
+        "prepare transaction" => Some(TwoPhase::Prepares),
+        "commit prepared" | "rollback prepared" => Some(TwoPhase::Ends),
+        _ => None,
+    })
+}
+
+/// What a client is told whose definition has waited for too long.
+fn others_rest_on_it() -> ClientMessage {
+    let message = "refused: statements or transactions of other sessions rest on what this would change";
+    ClientMessage::new(SqlState::LockNotAvailable, message).hint("Try again once they are over.")
+}
+
 /// Has the upstream stop what runs; it may not notice otherwise until it has a row to send.
 async fn stop_upstream(session: SessionId, cancel: Option<CancelTarget>) {
     let Some(cancel) = cancel else { return };
@@ -1015,6 +1200,8 @@ async fn stop_upstream(session: SessionId, cancel: Option<CancelTarget>) {
 enum Text<'t> {
     /// As it came.
     New(&'t Bytes),
+    /// That of a FunctionCall.
+    Call(&'static str),
     /// Understood before.
     Known(&'t Arc<Statement>),
 }
@@ -1038,9 +1225,10 @@ fn impossible(why: Impossible) -> ClientMessage {
             SqlState::FeatureNotSupported,
             "after a change of client_encoding or standard_conforming_strings a Sync must come before the next statement",
         ),
-        Impossible::FunctionCall => {
-            ClientMessage::new(SqlState::FeatureNotSupported, "the function call message is not supported")
-                .hint("Call the function with SELECT.")
-        }
+        Impossible::UnknownFunction(function) => ClientMessage::new(
+            SqlState::FeatureNotSupported,
+            format!("function {function} is refused: only those for large objects may be called by number"),
+        )
+        .hint("Call the function with SELECT."),
     }
 }

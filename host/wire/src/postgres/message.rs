@@ -39,6 +39,7 @@ pub(crate) mod backend {
     pub(crate) const DATA_ROW: u8 = b'D';
     pub(crate) const EMPTY_QUERY_RESPONSE: u8 = b'I';
     pub(crate) const ERROR_RESPONSE: u8 = b'E';
+    pub(crate) const FUNCTION_CALL_RESPONSE: u8 = b'V';
     pub(crate) const NO_DATA: u8 = b'n';
     pub(crate) const NOTICE_RESPONSE: u8 = b'N';
     pub(crate) const NOTIFICATION_RESPONSE: u8 = b'A';
@@ -136,6 +137,20 @@ pub(crate) fn decode_execute(message: &[u8]) -> Result<&[u8], Violation> {
     body.i32()?;
     body.end()?;
     Ok(portal)
+}
+
+/// FunctionCall: the function's number. Arguments and formats are the server's business.
+pub(crate) fn decode_function_call(message: &[u8]) -> Result<u32, Violation> {
+    let mut body = Body::of(message);
+    let function = body.u32()?;
+    let formats = body.count()?;
+    body.bytes(2 * formats)?;
+    for _ in 0..body.count()? {
+        body.value()?;
+    }
+    body.i16()?;
+    body.end()?;
+    Ok(function)
 }
 
 /// Query: the text of one or more statements.
@@ -316,14 +331,16 @@ pub fn put_error(out: &mut BytesMut, severity: Severity, message: &ClientMessage
         Severity::Error => "ERROR",
         Severity::Fatal => "FATAL",
     };
-    let detail = message.correlation.map(|id| format!("Grille correlation id {id}."));
+    let correlation = message.correlation.map(|id| format!("Grille correlation id {id}."));
+    let details: Vec<&str> =
+        [&message.detail, &correlation].into_iter().flatten().map(String::as_str).collect();
     put(out, backend::ERROR_RESPONSE, |out| {
         put_text(out, b'S', severity);
         put_text(out, b'V', severity);
         put_text(out, b'C', message.state.code());
         put_text(out, b'M', &message.message);
-        if let Some(detail) = &detail {
-            put_text(out, b'D', detail);
+        if !details.is_empty() {
+            put_text(out, b'D', &details.join("\n"));
         }
         if let Some(hint) = &message.hint {
             put_text(out, b'H', hint);
@@ -448,6 +465,7 @@ mod tests {
     fn an_error_reads_as_it_was_meant() {
         let correlation = CorrelationId::new(SessionId::from_random([0xab; 16]), ExchangeId(7));
         let message = ClientMessage::new(SqlState::InsufficientPrivilege, "no\0t allowed")
+            .detail("never")
             .hint("ask")
             .at(Some(3))
             .correlated(correlation);
@@ -459,7 +477,7 @@ mod tests {
             (b'V', "ERROR"),
             (b'C', "42501"),
             (b'M', "not allowed"),
-            (b'D', "Grille correlation id abababab-7."),
+            (b'D', "never\nGrille correlation id abababab-7."),
             (b'H', "ask"),
             (b'P', "3"),
         ];

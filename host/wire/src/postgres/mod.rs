@@ -2,13 +2,14 @@
 //!
 //! `startup` and `oauthbearer` decode what comes before a session, `relay` is the session: bytes in from both sides, bytes
 //! out to both sides, and in between requests to judge and results to inspect. `message` decodes the few messages that are
-//! looked into, `frame` walks headers, `names` knows what prepared statements and portals stand for, `copy` takes the rows of a COPY
-//! apart; `substitution` writes messages anew with tokens turned back.
+//! looked into, `frame` walks headers, `names` knows what prepared statements and portals stand for, `function_call` what a
+//! function's number does, `copy` takes the rows of a COPY apart; `substitution` writes messages anew with tokens turned back.
 //!
 //! Architecture invariant: no message whose tag is not handled by name is ever forwarded, in either direction.
 
 mod copy;
 mod frame;
+mod function_call;
 mod message;
 mod names;
 mod oauthbearer;

@@ -19,6 +19,7 @@ mod parse;
 mod privilege;
 pub mod schema;
 mod setting;
+mod syntax;
 mod text;
 mod walk;
 
@@ -38,9 +39,12 @@ pub use encoding::{EncodingError, TextEncoding};
 pub use parse::{STACK_BYTES, declare_large_stack};
 pub use privilege::{privilege_to_call, privilege_to_read};
 pub use setting::is_harmless_setting;
+pub use syntax::SyntaxError;
 
-/// Most bytes of SQL that are analysed in one message.
-pub const SQL_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of SQL that can be analysed in one message; callers set limits of their own below it. Text in literals takes
+/// some 5 times its length while it is analysed, and 25 ms for 1 MiB; text of nothing but tokens of a byte, which is refused,
+/// up to 35 times its length.
+pub const SQL_BYTES_MAX: usize = 64 << 20;
 
 /// Most tokens of SQL that are analysed in one message. A token can take 2 KB of parse tree, so this bounds the memory of
 /// an analysis to some 400 MB; large ones take turns. An INSERT with as many parameters as the protocol allows (65,535)
@@ -53,18 +57,19 @@ pub const TEXT_BYTES_MAX: usize = 8 << 10;
 /// Why SQL was not understood. Nothing of the message it came in may be sent on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyzeError {
-    /// The client's fault: PostgreSQL's grammar does not allow it. The message can quote the statement, literals included:
-    /// it is for the client that wrote it, not for logs.
-    #[error("{message}")]
-    Syntax {
-        /// The parser's message, as the server would word it.
-        message: String,
-        /// Where, in characters from 1, as in the `P` field of an ErrorResponse; where the parser tells.
-        position: Option<usize>,
+    /// The client's fault: PostgreSQL's grammar does not allow it. It can quote the statement, literals included: it is for
+    /// the client that wrote it, not for logs.
+    #[error("{0}")]
+    Syntax(Box<SyntaxError>),
+    /// The client's fault: more SQL than is analysed.
+    #[error("the SQL is longer than {bytes_max} bytes")]
+    TooLong {
+        /// The limit it is over, in bytes.
+        bytes_max: usize,
     },
     /// The client's fault: more SQL than is analysed.
-    #[error("the SQL is longer than {SQL_BYTES_MAX} bytes or {TOKENS_MAX} tokens")]
-    TooLong,
+    #[error("the SQL has more than {TOKENS_MAX} tokens")]
+    TooManyTokens,
     /// The client's fault: about 48 nested or chained operators, 16 nested sub-selects or 98 chained UNIONs are the most
     /// that is read. Chains of AND and of OR are not nested, however long.
     #[error("the statement is nested too deeply")]
@@ -86,31 +91,42 @@ pub enum AnalyzeError {
 /// What each statement of `sql` does, in order; nothing for an empty query or one of comments only.
 ///
 /// A pure function of the text, under `standard_conforming_strings = on`: the caller refuses statements in sessions where it
-/// is off. It takes some 20 µs for 100 bytes and up to a second for the longest SQL, which is no work for an async worker.
+/// is off. It takes some 20 µs for 100 bytes and up to a second for the most tokens, which is no work for an async worker.
 /// Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
 ///
 /// # Errors
 /// What is not understood completely is refused, see [`AnalyzeError`].
 pub fn analyze(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
+    readable(sql)?;
+    parse::on_large_stack(|| analyze_statements(sql))?
+}
+
+/// Whether the parser can be given the text at all.
+fn readable(sql: &str) -> Result<(), AnalyzeError> {
     if sql.len() > SQL_BYTES_MAX {
-        return Err(AnalyzeError::TooLong);
+        return Err(AnalyzeError::TooLong { bytes_max: SQL_BYTES_MAX });
     }
     if sql.contains('\0') {
         return Err(AnalyzeError::Nul);
     }
-    parse::on_large_stack(|| analyze_statements(sql))?
+    Ok(())
 }
 
 fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
-    // The parser's errors are better than the scanner's.
-    let tokens = Tokens::scan(sql).or_else(|error| {
-        let _turn = parse::turn(sql.len());
-        parse::parse(sql).and(Err(error))
-    })?;
+    let turn = parse::turn(sql.len() / parse::LITERAL_BYTES_A_TOKEN);
+    let tokens = match Tokens::scan(sql) {
+        Ok(tokens) => tokens,
+        // The parser would tell of an earlier error, but it makes a tree of everything before the one at hand.
+        Err(error) if turn.is_some() => return Err(parse::unscannable(sql, &error)),
+        Err(_) => {
+            let _turn = parse::turn(sql.len());
+            return Err(parse::parse(sql).err().unwrap_or(text::DISAGREE));
+        }
+    };
     if tokens.len() > TOKENS_MAX {
-        return Err(AnalyzeError::TooLong);
+        return Err(AnalyzeError::TooManyTokens);
     }
-    let _turn = parse::turn(tokens.len());
+    let _turn = turn.or_else(|| parse::turn(tokens.len()));
     let statements = parse::parse(sql)?;
     let mut actions = Vec::with_capacity(statements.len());
     for statement in &statements {

@@ -10,15 +10,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pg_query::protobuf::RawStmt;
 
 use super::AnalyzeError;
+use super::syntax::SyntaxError;
+use super::text::{DISAGREE, SCANNED_END};
 
 /// The stack that [`analyze`](super::analyze) needs, in bytes: four times what the deepest statement was seen to take.
 pub const STACK_BYTES: usize = 16 << 20;
 
-/// Longest SQL in which the place of an ambiguous syntax error is looked for, in bytes: it takes several parses.
-const POSITION_BYTES_MAX: usize = 16 << 10;
-
 /// SQL of more tokens than this is analysed one message at a time, so that the memory of many does not add up.
 const LARGE_TOKENS: usize = 10_000;
+
+/// So many bytes of a literal take about as much memory as the tree of a token.
+pub(crate) const LITERAL_BYTES_A_TOKEN: usize = 100;
 
 static LARGE: Mutex<()> = Mutex::new(());
 
@@ -67,6 +69,21 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<RawStmt>, AnalyzeError> {
     })
 }
 
+/// What the client is told about SQL that the scanner could not read.
+pub(crate) fn unscannable(sql: &str, error: &pg_query::Error) -> AnalyzeError {
+    let pg_query::Error::Scan(message) = error else { return DISAGREE };
+    // A list of so many tokens would be longer than the C code allows anything to be.
+    if message.starts_with("invalid memory alloc request size") {
+        return AnalyzeError::TooManyTokens;
+    }
+    // Where the text's end is quoted, so is what was put after it.
+    let message = match message.strip_suffix('"').and_then(|message| message.strip_suffix(SCANNED_END)) {
+        Some(message) => format!("{message}\""),
+        None => message.clone(),
+    };
+    parse_error(sql, message)
+}
+
 fn pg_parse(sql: &str) -> Result<Vec<RawStmt>, pg_query::Error> {
     Ok(pg_query::parse(sql, pg_query::ParserOptions::DEFAULT)?.protobuf.stmts)
 }
@@ -78,99 +95,18 @@ fn parse_error(sql: &str, message: String) -> AnalyzeError {
     if deep.iter().any(|guard| message.starts_with(guard)) {
         return AnalyzeError::TooDeep;
     }
-    let position = error_offset(sql, &message).map(|offset| sql[..offset].chars().count() + 1);
-    AnalyzeError::Syntax { message, position }
-}
-
-/// Where the error is, in bytes. The parser knows, but its Rust binding passes on the message only; that ends in the token
-/// at which the parser stopped.
-fn error_offset(sql: &str, message: &str) -> Option<usize> {
-    if message.ends_with(" at end of input") {
-        return Some(sql.len());
-    }
-    let (_, quoted) = message.split_once(" at or near \"")?;
-    let token = quoted.strip_suffix('"').filter(|token| !token.is_empty())?;
-    let places = places_of(sql, token);
-    match places[..] {
-        [] => None,
-        [only] => Some(only),
-        [..] if sql.len() > POSITION_BYTES_MAX => None,
-        [..] => first_to_fail(sql, message, token, &places),
-    }
-}
-
-/// Where the token stands by itself.
-fn places_of(sql: &str, token: &str) -> Vec<usize> {
-    let is_whole = |at: usize| !parts_word(sql, at) && !parts_word(sql, at + token.len());
-    sql.match_indices(token).map(|(at, _)| at).filter(|&at| is_whole(at)).collect()
-}
-
-/// Whether a word goes on across the offset: what stands at one side of it is no token by itself, as `NUL` in `NULL`.
-fn parts_word(sql: &str, at: usize) -> bool {
-    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii();
-    sql[..at].chars().next_back().is_some_and(in_word) && sql[at..].chars().next().is_some_and(in_word)
-}
-
-/// The parser reads from left to right and stops at the first error. So a text cut before the error gives another message,
-/// one cut after it the same.
-fn first_to_fail(sql: &str, message: &str, token: &str, places: &[usize]) -> Option<usize> {
-    let fails = |at: usize| {
-        let cut = &sql[..at + token.len()];
-        matches!(pg_parse(cut), Err(pg_query::Error::Parse(same)) if same == message)
+    // Texts that are read to find the place are parts of one that did not overflow anything.
+    let reparse = |part: &str| match pg_parse(part) {
+        Err(pg_query::Error::Parse(message)) => Some(message),
+        Ok(_) | Err(_) => None,
     };
-    let first = places.partition_point(|&at| !fails(at));
-    places.get(first).copied()
+    AnalyzeError::Syntax(Box::new(SyntaxError::of(sql, message, &reparse)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sql::analyze;
-
-    /// `^` in the second argument stands under the first character of the error.
-    fn check(sql: &str, caret: &str, expected: &str) {
-        let expected = AnalyzeError::Syntax {
-            message: expected.to_owned(),
-            position: caret.chars().position(|c| c == '^').map(|at| at + 1),
-        };
-        assert_eq!(parse(sql).expect_err(sql), expected, "{sql}");
-    }
-
-    // The positions are those that PostgreSQL 15 gives.
-    #[test]
-    fn a_syntax_error_has_the_servers_words_and_place() {
-        check("SELEC 1", "^", r#"syntax error at or near "SELEC""#);
-        check("SELECT 1 FROM", "             ^", "syntax error at end of input");
-        check("SELECT a FROM a WHERE", "                     ^", "syntax error at end of input");
-        check("SELECT 'x", "       ^", r#"unterminated quoted string at or near "'x""#);
-        check("SELECT 'ä', 'ö' x y FROM t", "                  ^", r#"syntax error at or near "y""#);
-        check("SELECT a, a a a FROM t", "              ^", r#"syntax error at or near "a""#);
-        check("SELECT '(', (1)) FROM t", "               ^", r#"syntax error at or near ")""#);
-        check("SELECT 1; FROM; SELECT", "          ^", r#"syntax error at or near "FROM""#);
-        check("SELECT $tag$ x", "       ^", r#"unterminated dollar-quoted string at or near "$tag$ x""#);
-        check("/* SELECT", "^", r#"unterminated /* comment at or near "/* SELECT""#);
-        check(
-            "CREATE TABLE t (a int NOT NULL, b int NOT NUL)",
-            "                                          ^",
-            r#"syntax error at or near "NUL""#,
-        );
-        check("SELECT 1abc", "       ^", r#"trailing junk after numeric literal at or near "1abc""#);
-        check("SELECT \"\"", "       ^", r#"zero-length delimited identifier at or near """""#);
-    }
-
-    #[test]
-    fn an_error_without_a_token_has_no_place() {
-        check("SELECT * FROM a.b.c.d", "", "improper qualified name (too many dotted names): a.b.c.d");
-    }
-
-    #[test]
-    fn an_ambiguous_error_in_long_sql_has_no_place() {
-        let sql = format!("SELECT {} a a a", "a,".repeat(POSITION_BYTES_MAX));
-        let AnalyzeError::Syntax { position, .. } = parse(&sql).expect_err("not SQL") else {
-            panic!("a syntax error");
-        };
-        assert_eq!(position, None);
-    }
 
     /// Statements that nest in every way the grammar knows, `n` levels each.
     fn nested(n: usize) -> Vec<String> {

@@ -1,10 +1,14 @@
 //! What lineage has to know of a database: relations, functions, who inherits from whom. Plain data, filled by whoever can
 //! ask the server; nothing here asks.
 
+mod collation;
+mod family;
 mod firing;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+pub use collation::Collation;
+use family::Families;
 use firing::Firings;
 pub use firing::{Act, Firing, Follower, FunctionName};
 
@@ -30,6 +34,8 @@ pub struct SchemaColumn {
     pub typmod: i32,
     /// For a generated column: its expression, as `pg_get_expr` gives it.
     pub generated: Option<Box<str>>,
+    /// How its texts are compared.
+    pub collation: Collation,
 }
 
 /// What sort of relation it is (`pg_class.relkind`).
@@ -148,6 +154,9 @@ pub struct Schema {
     /// See [`SchemaParts::search_path`].
     search_path: Vec<Box<str>>,
     firings: Firings,
+    /// See [`SchemaParts::foreign_keys`].
+    foreign_keys: Vec<(ColumnId, ColumnId)>,
+    families: Families,
 }
 
 /// What a database consists of: the parts of a [`Schema`].
@@ -184,6 +193,14 @@ pub struct SchemaParts {
     pub firings: Vec<Firing>,
     /// Who is written when a relation is, in any order; children are known from [`Relation::parents`].
     pub followers: Vec<(u32, Follower)>,
+    /// Columns that refer to others by a foreign key, each with the one it refers to: whatever is in the first is in the
+    /// second.
+    pub foreign_keys: Vec<(ColumnId, ColumnId)>,
+    /// Columns that decide in which of its partitions a row of their relation lies.
+    pub partition_keys: Vec<ColumnId>,
+    /// Columns of which some values are refused when they are written: by a check; by an index, which takes no long ones,
+    /// and computes expressions; by a view that takes only rows it shows.
+    pub limited: Vec<ColumnId>,
 }
 
 impl Relation {
@@ -225,6 +242,7 @@ impl From<SchemaParts> for Schema {
             relations: parts.relations,
             functions_of_builtin_types: parts.functions_of_builtin_types,
             operators_of_builtin_types: parts.operators_of_builtin_types,
+            foreign_keys: parts.foreign_keys,
             ..Self::default()
         };
         schema.relations.sort_by_key(|relation| relation.oid);
@@ -235,6 +253,7 @@ impl From<SchemaParts> for Schema {
                 schema.children.entry(*parent).or_default().push(index);
             }
         }
+        schema.families = Families::of(&schema, &parts.partition_keys, &parts.limited);
         for function in parts.functions {
             schema.functions.entry(function.name.clone()).or_default().push(function);
         }
@@ -272,6 +291,27 @@ impl Schema {
     /// Relations that are written when this one is, but for its children.
     pub fn followers_of(&self, oid: u32) -> &[Follower] {
         self.firings.followers_of(oid)
+    }
+
+    /// Columns that refer to others by a foreign key, each with the one it refers to.
+    pub fn foreign_keys(&self) -> &[(ColumnId, ColumnId)] {
+        &self.foreign_keys
+    }
+
+    /// Columns, of the relations that it is a partition of, that decided that its rows lie in it.
+    pub fn bounded_by(&self, oid: u32) -> &[ColumnId] {
+        self.families.bounded_by(oid)
+    }
+
+    /// Columns that decide in which of its partitions, or of theirs, a row of the relation lies.
+    pub fn divided_by(&self, oid: u32) -> &[ColumnId] {
+        self.families.divided_by(oid)
+    }
+
+    /// Whether some values of the column's type may be refused when they are written to it: by a check, an index, the bounds
+    /// of a partition, a generated column that cannot be computed, by what holds in a relation that inherits from it.
+    pub fn is_limited(&self, column: ColumnId) -> bool {
+        self.families.is_limited(column)
     }
 
     /// All relations, by OID.

@@ -167,7 +167,7 @@ fn reading() {
             SELECT * INTO copy FROM users
                 select into [read insert define] define:copy(relation) read:users(relation)  !select-into  .*
             SELECT 1 INTO TEMP x UNION SELECT 2
-                select into [read insert define] define:x(relation)  !select-into
+                select into [read insert define] define:x(relation)  !select-into !temporary
         "#]],
     );
 }
@@ -453,7 +453,7 @@ fn statements_inside_statements() {
             CREATE TABLE x AS SELECT ssn FROM users
                 create table as [read insert define] define:x(relation) read:users(relation)  !select-into  .ssn
             CREATE TEMP TABLE x (a, b) AS EXECUTE p (1) WITH NO DATA
-                create table as [insert define session execute] define:x(relation)  !select-into  name=p
+                create table as [insert define session execute] define:x(relation)  !select-into !temporary  name=p
             CREATE MATERIALIZED VIEW x AS SELECT * FROM users WITH DATA
                 create materialized view [read insert define] define:x(relation) read:users(relation)  .*
             REFRESH MATERIALIZED VIEW CONCURRENTLY x
@@ -708,7 +708,7 @@ fn creating() {
             CREATE TABLE s.t (a int PRIMARY KEY, b text DEFAULT f(1) REFERENCES u (c), CHECK (d > 0), FOREIGN KEY (a, b) REFERENCES v (e, f), UNIQUE (b)) INHERITS (w)
                 create table [define] define:s.t(relation) call:f(function) read:u(relation) read:v(relation) define:w(relation)  .a .b .c .d .e .f
             CREATE TEMP TABLE t (LIKE u INCLUDING ALL, a int GENERATED ALWAYS AS (b + g(c)) STORED)
-                create table [define] define:t(relation) read:u(relation) call:g(function)  .a .b .c
+                create table [define] define:t(relation) read:u(relation) call:g(function)  !temporary  .a .b .c
             CREATE TABLE p PARTITION OF t FOR VALUES IN (1)
                 create table [define] define:p(relation) define:t(relation)
             CREATE TABLE p (a int) PARTITION BY RANGE (a, lower(b))
@@ -1439,11 +1439,14 @@ fn the_text_of_a_statement_is_that_statement() {
 #[test]
 fn limits_hold() {
     let spaces = |n: usize| format!("SELECT 1{}", " ".repeat(n - 8));
-    assert!(analyze(&spaces(SQL_BYTES_MAX)).is_ok());
-    assert_eq!(analyze(&spaces(SQL_BYTES_MAX + 1)), Err(AnalyzeError::TooLong));
+    assert!(analyze(&spaces(4 << 20)).is_ok());
+    let bytes_max = SQL_BYTES_MAX;
+    assert_eq!(analyze(&spaces(bytes_max + 1)), Err(AnalyzeError::TooLong { bytes_max }));
+    let literal = |n: usize| format!("SELECT '{}'", "(,)".repeat(n / 3));
+    assert!(analyze(&literal(4 << 20)).is_ok());
     let tokens = |n: usize| format!("SELECT 1{}", ",1".repeat((n - 2) / 2));
     assert!(analyze(&tokens(20_000)).is_ok());
-    assert_eq!(analyze(&tokens(TOKENS_MAX + 2)), Err(AnalyzeError::TooLong));
+    assert_eq!(analyze(&tokens(TOKENS_MAX + 2)), Err(AnalyzeError::TooManyTokens));
     assert_eq!(analyze("SELECT '\0'"), Err(AnalyzeError::Nul));
 }
 
@@ -1518,7 +1521,9 @@ proptest! {
     fn any_text_is_analysed_or_refused(sql in sql()) {
         let result = analyze(&sql);
         prop_assert!(!matches!(result, Err(AnalyzeError::Internal { .. } | AnalyzeError::Unsupported)), "{result:?}");
-        if let Err(AnalyzeError::Syntax { position: Some(position), .. }) = result {
+        if let Err(AnalyzeError::Syntax(error)) = result
+            && let Some(position) = error.position
+        {
             prop_assert!((1..=sql.chars().count() + 1).contains(&position));
         }
     }

@@ -14,6 +14,9 @@ use pg_query::protobuf::{ScanToken, Token};
 
 use super::{AnalyzeError, TEXT_BYTES_MAX};
 
+/// What is put after a text that is scanned. It closes nothing but a comment of one line.
+pub(crate) const SCANNED_END: &str = "\n;";
+
 /// What stands for the rest of a text that was cut.
 const ELLIPSIS: &str = "…";
 
@@ -21,7 +24,7 @@ const ELLIPSIS: &str = "…";
 const LITERAL: u8 = 1;
 const END: u8 = 0;
 
-const DISAGREE: AnalyzeError = AnalyzeError::Internal { reason: "parser and scanner disagree" };
+pub(crate) const DISAGREE: AnalyzeError = AnalyzeError::Internal { reason: "parser and scanner disagree" };
 
 /// The tokens of a message's SQL.
 pub(crate) struct Tokens<'s> {
@@ -41,9 +44,12 @@ pub(crate) struct Normal {
 
 impl<'s> Tokens<'s> {
     /// Scans SQL, statements' ends and comments included.
-    pub(crate) fn scan(sql: &'s str) -> Result<Self, AnalyzeError> {
+    ///
+    /// # Errors
+    /// The scanner's, which may quote [`SCANNED_END`] after the text.
+    pub(crate) fn scan(sql: &'s str) -> Result<Self, pg_query::Error> {
         // `scan_tokens` must not be given a text without a token: it makes a slice of a null pointer then.
-        let mut tokens = pg_query::scan_tokens(&format!("{sql}\n;")).map_err(|_| DISAGREE)?;
+        let mut tokens = pg_query::scan_tokens(&format!("{sql}{SCANNED_END}"))?;
         tokens.pop();
         Ok(Self { sql, tokens })
     }

@@ -29,6 +29,10 @@ const SETTING_BYTES_MAX: usize = 64;
 /// What a call sets that does not plainly say so.
 const ANY_SETTING: &str = "*";
 
+/// What the parser writes at a relation that is to be made for the session only (`RELPERSISTENCE_TEMP`,
+/// src/include/catalog/pg_class.h).
+const TEMPORARY: &str = "t";
+
 /// Names of a whole row that no FROM introduces: in RETURNING, in ON CONFLICT and in rules.
 const ROW_NAMES: [&str; 3] = ["excluded", "new", "old"];
 
@@ -315,6 +319,9 @@ impl Walk {
 
     fn leave_relation(&mut self, frame: &Frame) {
         self.references += 1;
+        if frame.string("relpersistence") == TEMPORARY {
+            self.features.push(feature::TEMPORARY);
+        }
         let parts = ["catalogname", "schemaname", "relname"].map(|part| frame.string(part));
         let known_as = frame.list("alias").next().unwrap_or(parts[2]);
         self.name_row(known_as);

@@ -153,10 +153,10 @@ impl Builder<'_> {
     }
 
     fn reference(&mut self, target: &Planned) -> Planned {
-        let protection = if self.dice.chance(50) { Protection::Protected } else { target.column.protection };
         let action = *self.dice.pick(&["", " ON DELETE CASCADE", " ON DELETE SET NULL"]);
-        let Column { kind, name: target_name, .. } = &target.column;
-        let definition = format!("ref {} REFERENCES t0 ({target_name}){action}", kind.column_type());
+        let Column { kind, name: target_name, protection, .. } = &target.column;
+        let protection = *protection;
+        let definition = format!("{REFERENCE} {} REFERENCES t0 ({target_name}){action}", kind.column_type());
         let cells = (0..ROWS_MAX).map(|_| {
             let left = self.dice.below(target.cells.len());
             let right =
@@ -169,7 +169,11 @@ impl Builder<'_> {
             probe_by_everything(&mut self.relations[0]);
         }
         let writing = if protection == Protection::Protected { Writing::Probes } else { Writing::Free };
-        Planned { column: Column { name: "ref".into(), kind: *kind, protection, writing }, definition, cells }
+        Planned {
+            column: Column { name: REFERENCE.into(), kind: *kind, protection, writing },
+            definition,
+            cells,
+        }
     }
 
     /// Creates a table and plans its rows. Some have a check on a protected and a free column.
@@ -293,6 +297,9 @@ impl Builder<'_> {
     }
 }
 
+/// A column that refers to another table.
+const REFERENCE: &str = "ref";
+
 /// What every table begins with.
 const KEY: &str = "id int4 PRIMARY KEY, k int4 NOT NULL CHECK (k < 1000)";
 
@@ -300,9 +307,10 @@ fn definitions(columns: &[Planned]) -> String {
     columns.iter().map(|planned| format!(", {}", planned.definition)).collect()
 }
 
-/// A rule for each protected column that is stored; what is generated from one is to be known without.
+/// A rule for each protected column that is stored; what is generated from one, or refers to one, is to be known without.
 fn rules(table: &str, columns: &[Planned]) -> Vec<String> {
-    let stored = columns.iter().filter(|planned| !planned.cells.is_empty() && planned.column.is_protected());
+    let is_known = |planned: &&Planned| planned.cells.is_empty() || planned.column.name == REFERENCE;
+    let stored = columns.iter().filter(|planned| !is_known(planned) && planned.column.is_protected());
     stored.map(|planned| format!("public.{table}.{}", planned.column.name)).collect()
 }
 

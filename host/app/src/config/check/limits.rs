@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use grille_proxy::STATEMENT_BYTES_MAX;
+
 use super::Check;
 use crate::config::PluginLimits;
 use crate::config::at::At;
@@ -14,6 +16,7 @@ pub(super) struct ProxyLimits {
     pub(super) authentication_timeout: Duration,
     pub(super) connections_max: usize,
     pub(super) message_bytes_max: usize,
+    pub(super) statement_bytes_max: usize,
     pub(super) drain_timeout: Duration,
 }
 
@@ -29,11 +32,18 @@ impl Check<'_> {
             ByteSize(64 << 10),
             ByteSize(1 << 30),
         );
+        let statement = self.within(
+            "statement_bytes_max",
+            &limits.statement_bytes_max,
+            ByteSize(64 << 10),
+            ByteSize(STATEMENT_BYTES_MAX),
+        );
         let drain = self.period("drain_timeout", &limits.drain_timeout, 0, 3_600_000);
         Some(ProxyLimits {
             authentication_timeout: authentication?,
             connections_max: connections?,
             message_bytes_max: message?.0,
+            statement_bytes_max: statement?.0,
             drain_timeout: drain?,
         })
     }

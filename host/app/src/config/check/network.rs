@@ -27,6 +27,7 @@ impl Check<'_> {
             authentication_timeout: limits.authentication_timeout,
             connections_max: limits.connections_max,
             message_bytes_max: limits.message_bytes_max,
+            statement_bytes_max: limits.statement_bytes_max,
             drain_timeout: limits.drain_timeout,
         })
     }

@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 use grille_core::{Clearance, ClientMessage, Permit};
 
 use super::super::frame;
+use super::super::function_call;
 use super::super::message::{
-    Bind, Named, Parse, Severity, decode_execute, decode_named, decode_query, frontend, put_describe_portal,
-    put_error, put_flush, put_parse, put_query, put_terminate,
+    Bind, Named, Parse, Severity, decode_execute, decode_function_call, decode_named, decode_query, frontend,
+    put_describe_portal, put_error, put_flush, put_parse, put_query, put_terminate,
 };
 use super::super::names::{Lookup, Op, Portal, Prepared, is_plain};
 use super::super::substitution::{self, Parameter};
@@ -36,6 +37,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 enum HeldWhat {
     Query { sql: Bytes },
+    FunctionCall { sql: &'static str },
     Parse { name: Bytes, sql: Bytes },
     Bind { portal: Arc<Portal> },
     Execute { portal: Arc<Portal> },
@@ -55,6 +57,7 @@ impl Held {
     fn request(&self) -> Request {
         match &self.what {
             HeldWhat::Query { sql } => Request::Query { sql: sql.clone() },
+            HeldWhat::FunctionCall { sql } => Request::FunctionCall { sql },
             HeldWhat::Parse { sql, .. } => Request::Parse { sql: sql.clone() },
             HeldWhat::Bind { portal } => Request::Bind { statement: Arc::clone(&portal.prepared.statement) },
             HeldWhat::Execute { portal } => {
@@ -189,7 +192,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Runs the Query or Execute at hand.
+    /// Runs the Query, FunctionCall or Execute at hand.
     pub fn permit(&mut self, _permit: Permit, run: Run) {
         let Some(held) = self.held.take() else { return };
         let changes_reading = run.statement.changes_reading();
@@ -200,6 +203,10 @@ impl Relay {
             HeldWhat::Query { .. } => {
                 self.to_upstream.extend_from_slice(&held.message);
                 self.pending.push_back(Pending::Query(Running::new(run, 0)));
+            }
+            HeldWhat::FunctionCall { .. } => {
+                self.to_upstream.extend_from_slice(&held.message);
+                self.pending.push_back(Pending::FunctionCall(Running::new(run, 0)));
             }
             HeldWhat::Execute { portal } => {
                 if run.rows == Rows::Inspect && !portal.is_described() {
@@ -212,7 +219,7 @@ impl Relay {
                 self.pending.push_back(Pending::Execute(Running::new(run, portal.returned()), portal));
             }
             HeldWhat::Parse { .. } | HeldWhat::Bind { .. } | HeldWhat::Impossible { .. } => {
-                unreachable!("a permit answers a Query or an Execute")
+                unreachable!("a permit answers a Query, a FunctionCall or an Execute")
             }
         }
         self.lockstep |= changes_reading;
@@ -239,7 +246,10 @@ impl Relay {
                 let statement = Arc::clone(&portal.prepared.statement);
                 Pending::Bind(self.portals.change(&name, Some(portal), op)?, statement)
             }
-            HeldWhat::Query { .. } | HeldWhat::Execute { .. } | HeldWhat::Impossible { .. } => {
+            HeldWhat::Query { .. }
+            | HeldWhat::FunctionCall { .. }
+            | HeldWhat::Execute { .. }
+            | HeldWhat::Impossible { .. } => {
                 unreachable!("a clearance answers a Parse or a Bind")
             }
         };
@@ -255,7 +265,9 @@ impl Relay {
         put_error(&mut error, Severity::Error, message);
         let error = error.freeze();
         match held.what {
-            HeldWhat::Query { .. } | HeldWhat::Impossible { place: Place::Alone, .. } => {
+            HeldWhat::Query { .. }
+            | HeldWhat::FunctionCall { .. }
+            | HeldWhat::Impossible { place: Place::Alone, .. } => {
                 put_query(&mut self.to_upstream, REFUSED_SQL);
                 self.pending.push_back(Pending::RefusedQuery(error));
             }
@@ -345,7 +357,13 @@ impl Relay {
             frontend::EXECUTE => self.take_execute(message),
             frontend::DESCRIBE => self.take_describe(message),
             frontend::CLOSE => self.take_close(message),
-            frontend::FUNCTION_CALL => Ok(impossible(Impossible::FunctionCall, Place::Alone)),
+            frontend::FUNCTION_CALL => {
+                let function = decode_function_call(message)?;
+                Ok(match function_call::statement(function) {
+                    Some(sql) => Taken::Hold(HeldWhat::FunctionCall { sql }),
+                    None => impossible(Impossible::UnknownFunction(function), Place::Alone),
+                })
+            }
             frontend::SYNC => {
                 self.client_skips = false;
                 self.segment += 1;

@@ -13,9 +13,9 @@
 //! sent a statement that cannot parse, and the error that comes back is replaced by ours. So order, transaction state, and
 //! what the server skips after an error are the server's own doing, and a refused step fails the transaction it is in.
 //!
-//! Architecture invariant: bytes from the client reach `to_upstream` only in `client.rs`, and there a Query or Execute
-//! only in [`Relay::permit`], a Parse or Bind only in [`Relay::clear`]; and in `copy.rs`, while a permitted COPY waits for
-//! data, as data.
+//! Architecture invariant: bytes from the client reach `to_upstream` only in `client.rs`, and there a Query, FunctionCall or
+//! Execute only in [`Relay::permit`], a Parse or Bind only in [`Relay::clear`]; and in `copy.rs`, while a permitted COPY
+//! waits for data, as data.
 
 mod client;
 mod copy;
@@ -77,6 +77,12 @@ pub enum Request {
         /// In the client's encoding.
         sql: Bytes,
     },
+    /// A function to call by its number: answer with [`Relay::permit`] or [`Relay::refuse`]. Its result cannot be
+    /// inspected.
+    FunctionCall {
+        /// The statement that calls the same function, with parameters for the arguments.
+        sql: &'static str,
+    },
     /// A statement to prepare: answer with [`Relay::clear`] or [`Relay::refuse`].
     Parse {
         /// In the client's encoding.
@@ -103,8 +109,8 @@ pub enum Impossible {
     UnknownStatement,
     /// Execute names a portal that was not bound here.
     UnknownPortal,
-    /// A FunctionCall message.
-    FunctionCall,
+    /// A FunctionCall message with the number of a function that is not known here.
+    UnknownFunction(u32),
     /// A name that the server would read as another: longer than 63 bytes, or not ASCII.
     Name,
     /// A text that comes, without a Sync between, after a statement that may have changed how texts are read.
@@ -118,7 +124,7 @@ pub struct Run {
     pub exchange: ExchangeId,
     /// What runs.
     pub statement: Arc<Statement>,
-    /// What is done with its rows.
+    /// What is done with its rows. A FunctionCall has none, and its result passes or ends the session.
     pub rows: Rows,
     /// The most rows it may return.
     pub row_cap: Option<u64>,

@@ -18,7 +18,9 @@ use crate::sql::CopyStream;
 pub(super) enum Pending {
     /// Ends with ReadyForQuery.
     Query(Running),
-    /// The statement put in place of a refused Query; the error it draws is replaced by these bytes.
+    /// The same; one value comes, or an error.
+    FunctionCall(Running),
+    /// The statement put in place of a refused Query or FunctionCall; the error it draws is replaced by these bytes.
     RefusedQuery(Bytes),
     Parse(Change<Prepared>, Arc<Statement>),
     Bind(Change<Portal>, Arc<Statement>),
@@ -49,7 +51,7 @@ pub(super) struct Running {
     pub(super) run: Run,
     /// Columns of the result that is coming, once described.
     pub(super) fields: Option<Arc<[Field]>>,
-    /// How many of the message's statements have completed.
+    /// How many of the message's statements have completed; of a FunctionCall, how many results have come.
     pub(super) completed: usize,
     /// Rows that earlier runs of the portal returned.
     rows_before: u64,

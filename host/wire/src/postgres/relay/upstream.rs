@@ -96,7 +96,9 @@ impl Relay {
     /// Every exchange that never ended, for when a connection is lost.
     pub fn lose_pending(&mut self) -> Vec<super::Ended> {
         let lost = self.pending.drain(..).filter_map(|pending| match pending {
-            Pending::Query(running) | Pending::Execute(running, _) => Some(running.end(Outcome::Lost)),
+            Pending::Query(running) | Pending::FunctionCall(running) | Pending::Execute(running, _) => {
+                Some(running.end(Outcome::Lost))
+            }
             _ => None,
         });
         self.ended.drain(..).chain(lost).collect()
@@ -115,6 +117,9 @@ impl Relay {
         }
         if header.tag == backend::COPY_DATA {
             return self.on_copied(header);
+        }
+        if header.tag == backend::FUNCTION_CALL_RESPONSE {
+            return self.on_function_result(header);
         }
         if header.total > REPLY_BYTES_MAX {
             return Err(Violation::TooLong { tag: header.tag, total: header.total, limit: REPLY_BYTES_MAX });
@@ -209,6 +214,24 @@ impl Relay {
         self.head = end;
         let (exchange, statement) = (running.run.exchange, running.completed);
         Ok(Step::Ask(Response::Rows { exchange, statement, fields }))
+    }
+
+    /// FunctionCallResponse: the one value, as long as a row may be.
+    fn on_function_result(&mut self, header: frame::Header) -> Result<Step, Violation> {
+        let running = match self.pending.front_mut() {
+            Some(Pending::FunctionCall(running)) if running.completed == 0 && running.failed.is_none() => {
+                running
+            }
+            _ => return Err(Violation::Unexpected { tag: header.tag }),
+        };
+        if running.inspects() {
+            return Err(Violation::RowsUndescribed);
+        }
+        running.completed = 1;
+        running.rows = 1;
+        running.bytes = header.total as u64;
+        self.passing = header.total;
+        Ok(Step::Next)
     }
 
     /// A message that answers the front of the queue.
@@ -346,7 +369,7 @@ impl Relay {
                 let error = error.clone();
                 return Ok(self.substitute(total, &error));
             }
-            Some(Pending::Query(running)) => {
+            Some(Pending::Query(running) | Pending::FunctionCall(running)) => {
                 running.failed = running.failed.or(state).or(Some(*UNKNOWN_STATE));
                 running.fields = None;
                 running.copying = Copying::No;
@@ -387,7 +410,7 @@ impl Relay {
                         portal.set_described(portal.fields.get().is_some());
                     }
                 }
-                Pending::Execute(running, _) | Pending::Query(running) => {
+                Pending::Execute(running, _) | Pending::Query(running) | Pending::FunctionCall(running) => {
                     ended.push(end_failed(running, index == 0, state));
                 }
                 Pending::RefusedQuery(_) | Pending::Refused(_) | Pending::Sync => {}
@@ -458,6 +481,14 @@ impl Relay {
                     return Ok(Step::Next);
                 }
             }
+            Some(Pending::FunctionCall(running)) => {
+                let outcome = match (running.failed, running.completed) {
+                    (Some(_), _) => Outcome::Failed,
+                    (None, 0) => return Err(Violation::Unexpected { tag }),
+                    (None, _) => Outcome::Completed,
+                };
+                self.ended.push_back(running.end(outcome));
+            }
             Some(Pending::RefusedQuery(_) | Pending::Sync) => {}
             _ => return Err(Violation::Unexpected { tag }),
         }
@@ -491,7 +522,9 @@ impl Relay {
 
     fn front_exchange(&self) -> Option<ExchangeId> {
         match self.pending.front() {
-            Some(Pending::Query(running) | Pending::Execute(running, _)) => Some(running.run.exchange),
+            Some(Pending::Query(running) | Pending::FunctionCall(running) | Pending::Execute(running, _)) => {
+                Some(running.run.exchange)
+            }
             _ => None,
         }
     }
@@ -543,7 +576,9 @@ impl Pending {
     fn was_judged(&self) -> bool {
         match self {
             Self::Query(_) | Self::Parse(..) | Self::Bind(..) | Self::Execute(..) => true,
-            Self::RefusedQuery(_)
+            // The text that a FunctionCall was judged by is not the client's.
+            Self::FunctionCall(_)
+            | Self::RefusedQuery(_)
             | Self::Describe { .. }
             | Self::CloseStatement(_)
             | Self::ClosePortal(_)

@@ -11,7 +11,7 @@ use super::total::{self, Argument};
 use super::tracer::Tracer;
 use crate::sql::function::{self, Special};
 use crate::sql::name;
-use crate::sql::schema::{Function, Volatility};
+use crate::sql::schema::{Collation, Function, Volatility};
 
 /// What a function or operator may do at worst, in the order of badness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,32 @@ pub(super) enum Reach {
     /// Does what it likes.
     Anything,
 }
+
+/// Functions and operators that take texts of any collation. Whatever else there is may search for a text in another.
+const TAKE_LOOSE: [&str; 22] = [
+    "=",
+    "<>",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "nullif",
+    "||",
+    "concat",
+    "concat_ws",
+    "count",
+    "greatest or least",
+    "initcap",
+    "left",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "right",
+    "string_agg",
+    "upper",
+];
 
 /// What a name of a function means.
 struct Callee {
@@ -48,6 +74,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// What comes out of a function or operator that is given the value.
     pub(super) fn conclude(&mut self, value: Value<'t>, reach: Reach, culprit: &'t str) -> Value<'t> {
         match reach {
+            Reach::Total if !takes(culprit, value.cell.collated) => value.failing(culprit),
+            // How what is not known is compared is not known either. That it fails by itself is not the client's doing.
+            Reach::Total if value.cell.taint.unknown => value.perhaps_failing(culprit),
             Reach::Total => value,
             Reach::Computes => value.failing(culprit),
             Reach::Reads | Reach::Anything => {
@@ -76,7 +105,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         };
         let given = values.iter().chain([&keys]);
         if call.over.is_none() && self.takes_all(&parts, &arguments) {
-            value.absorb_next(&Value::computed(given, Kind::Unknown));
+            value.absorb_next(&Value::computed(given, Kind::Literal));
         } else {
             given.for_each(|part| value.absorb_next(part));
         }
@@ -311,6 +340,16 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             };
         }
         candidates.iter().map(|candidate| self.reach_of(candidate)).max().unwrap_or(Reach::Anything)
+    }
+}
+
+/// Whether a function or operator that gives a result for all values does so for texts compared in that way. Joining them
+/// compares nothing.
+fn takes(culprit: &str, collation: Collation) -> bool {
+    match collation {
+        Collation::Usual | Collation::Own(_) => true,
+        Collation::Loose(_) => TAKE_LOOSE.contains(&culprit),
+        Collation::Mixed => culprit == "||",
     }
 }
 

@@ -282,6 +282,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let target = self.target_relation(copy.relation.as_ref())?;
         let named: Vec<&'t str> = name::strings(&copy.attlist).collect();
         if !copy.is_from {
+            self.show_bounds(&target.relations);
+            self.show_division(&target.relations);
             return self.copied(&target.item, &named);
         }
         let all = target.relations.iter().flat_map(|relation| relation.columns.iter());

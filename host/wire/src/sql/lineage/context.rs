@@ -43,6 +43,8 @@ pub(super) struct View {
     pub(super) touched: Taint,
     /// It reads a foreign table.
     pub(super) foreign: bool,
+    /// Where its rows lie decides which there are, or in which order they come.
+    pub(super) placed: Taint,
     /// The relations it reads, also those under the views among them.
     pub(super) relations: BTreeSet<u32>,
     /// Of each column: the name it has where it comes from, if it is a column as it stands. Nothing where the definition
@@ -60,6 +62,8 @@ pub(super) struct Findings {
     /// What the server says about it may quote protected values, though none is mentioned.
     pub(super) may_quote: bool,
     pub(super) foreign: bool,
+    /// For a view: what decides where the rows lie that it reads.
+    pub(super) placed: Taint,
     /// DEFAULT stands in it where a value could.
     pub(super) asks_for_default: bool,
     /// Relations that are read or written, also those under views.

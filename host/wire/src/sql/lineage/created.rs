@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::taint::{Columns, Field};
 use super::tracer::{Author, Tracer};
 use crate::sql::name;
-use crate::sql::schema::{Relation, RelationKind, SchemaColumn};
+use crate::sql::schema::{Collation, Relation, RelationKind, SchemaColumn};
 
 /// Schemas of temporary tables are called `pg_temp_N`, and `pg_temp` is the session's own.
 pub(super) const TEMPORARY: &str = "pg_temp";
@@ -23,6 +23,14 @@ pub(super) const TEMPORARY: &str = "pg_temp";
 /// What stands for the numbers that only the server knows: of the relation, and of types that are not known. The server
 /// gives it to nothing (`InvalidOid`), so nothing protected has it.
 pub(super) const NO_OID: u32 = 0;
+
+/// A column of what is made.
+#[derive(Clone, Copy)]
+struct Column<'t> {
+    name: &'t str,
+    kind: Kind,
+    collation: Collation,
+}
 
 /// Whether the server has not told the relation's number: the session has made it.
 pub(super) fn is_created(relation: &Relation) -> bool {
@@ -73,9 +81,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             && create.of_typename.is_none()
             && create.partbound.is_none()
             && create.partspec.is_none();
-        let elements: Option<Vec<Option<(&str, Kind)>>> = create.table_elts.iter().map(element).collect();
+        let elements: Option<Vec<Option<Column<'_>>>> = create.table_elts.iter().map(element).collect();
         if let (true, Some(range), Some(elements)) = (is_plain, &create.relation, elements) {
-            let columns: Vec<(&str, Kind)> = elements.into_iter().flatten().collect();
+            let columns: Vec<Column<'_>> = elements.into_iter().flatten().collect();
             let is_new = !create.if_not_exists || self.would_be_new(range);
             self.make(range, RelationKind::Table, &columns, is_new);
         }
@@ -108,11 +116,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             return;
         }
         let given = name::strings(&view.aliases).map(Some).chain(std::iter::repeat(None));
-        let columns: Vec<(&str, Kind)> = fields
-            .iter()
-            .zip(given)
-            .map(|(field, given)| (given.unwrap_or(field.name), stored(field)))
-            .collect();
+        let columns: Vec<Column<'_>> =
+            fields.iter().zip(given).map(|(field, given)| stored(field, given)).collect();
         if let Some(range) = &view.view {
             self.make(range, RelationKind::View, &columns, true);
         }
@@ -124,11 +129,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             return;
         }
         let given = name::strings(&into.col_names).map(Some).chain(std::iter::repeat(None));
-        let columns: Vec<(&str, Kind)> = fields
-            .iter()
-            .zip(given)
-            .map(|(field, given)| (given.unwrap_or(field.name), stored(field)))
-            .collect();
+        let columns: Vec<Column<'_>> =
+            fields.iter().zip(given).map(|(field, given)| stored(field, given)).collect();
         self.make(range, RelationKind::Table, &columns, is_new);
     }
 
@@ -141,10 +143,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             && !self.context.schema.relations_named(&range.relname).any(is_temporary)
     }
 
-    fn make(&mut self, range: &RangeVar, kind: RelationKind, columns: &[(&str, Kind)], is_new: bool) {
+    fn make(&mut self, range: &RangeVar, kind: RelationKind, columns: &[Column<'_>], is_new: bool) {
         // What the catalogue cannot vouch for may put anything into it: a default, a check.
         let is_known = self.findings.uses.is_empty() && self.findings.unknown_functions.is_empty();
-        let has_names = columns.iter().all(|(name, _)| !name.is_empty());
+        let has_names = columns.iter().all(|column| !column.name.is_empty());
         if is_new && is_known && has_names && range.catalogname.is_empty() {
             self.made = Some(Arc::new(relation(range, kind, columns)));
         }
@@ -153,25 +155,29 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
 /// A column; nothing for a constraint that is about the table itself. None where the table takes over something of another,
 /// or refers to it.
-fn element(node: &Node) -> Option<Option<(&str, Kind)>> {
+fn element(node: &Node) -> Option<Option<Column<'_>>> {
     let is_own = |node: &Node| match &node.node {
         Some(NodeEnum::Constraint(constraint)) => constraint.contype() != ConstrType::ConstrForeign,
         _ => false,
     };
     match &node.node {
         Some(NodeEnum::ColumnDef(column)) => {
-            column.constraints.iter().all(is_own).then(|| Some((column.colname.as_str(), declared(column))))
+            column.constraints.iter().all(is_own).then(|| Some(declared(column)))
         }
         _ => is_own(node).then_some(None),
     }
 }
 
 /// The type of a column; of one with a limit, such as `varchar(3)`, it is not known which values it takes.
-fn declared(column: &ColumnDef) -> Kind {
-    match &column.type_name {
+fn declared(column: &ColumnDef) -> Column<'_> {
+    let kind = match &column.type_name {
         Some(declared) if declared.typmods.is_empty() => Kind::named(declared),
         Some(_) | None => Kind::Unknown,
-    }
+    };
+    // A domain brings a collation of its own.
+    let is_usual = column.coll_clause.is_none() && kind != Kind::Unknown;
+    let collation = if is_usual { kind.collation(Collation::Usual) } else { Collation::Mixed };
+    Column { name: &column.colname, kind, collation }
 }
 
 fn is_for_the_session(range: &RangeVar) -> bool {
@@ -179,17 +185,19 @@ fn is_for_the_session(range: &RangeVar) -> bool {
 }
 
 /// A string of no type of its own is stored as text.
-fn stored(field: &Field<'_>) -> Kind {
-    match field.cell.kind {
+fn stored<'f>(field: &Field<'f>, given: Option<&'f str>) -> Column<'f> {
+    let kind = match field.cell.kind {
         Kind::Literal => Kind::of(super::kind::TEXT),
         kind @ (Kind::Unknown | Kind::Type { .. }) => kind,
-    }
+    };
+    Column { name: given.unwrap_or(field.name), kind, collation: field.cell.collation() }
 }
 
-fn relation(range: &RangeVar, kind: RelationKind, columns: &[(&str, Kind)]) -> Relation {
-    let column = |(number, (name, kind)): (i16, &(&str, Kind))| {
-        let (type_oid, typmod) = kind.numbers().unwrap_or((NO_OID, -1));
-        SchemaColumn { name: (*name).into(), number, type_oid, typmod, generated: None }
+fn relation(range: &RangeVar, kind: RelationKind, columns: &[Column<'_>]) -> Relation {
+    let column = |(number, column): (i16, &Column<'_>)| {
+        let (type_oid, typmod) = column.kind.numbers().unwrap_or((NO_OID, -1));
+        let Column { name, collation, .. } = *column;
+        SchemaColumn { name: name.into(), number, type_oid, typmod, generated: None, collation }
     };
     let schema = if is_for_the_session(range) { TEMPORARY } else { range.schemaname.as_str() };
     Relation {

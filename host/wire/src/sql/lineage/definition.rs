@@ -291,6 +291,12 @@ fn effect(node: &NodeEnum) -> Effect {
 
 /// Statements that define nothing, so that no event trigger is called.
 fn is_of_the_session(node: &NodeEnum) -> bool {
+    // CLUSTER defines nothing either, but rows come in another order afterwards.
+    leaves_all_in_place(node) || matches!(node, NodeEnum::ClusterStmt(_))
+}
+
+/// Statements that define nothing and leave values where they are.
+fn leaves_all_in_place(node: &NodeEnum) -> bool {
     matches!(
         node,
         NodeEnum::TransactionStmt(_)
@@ -304,7 +310,6 @@ fn is_of_the_session(node: &NodeEnum) -> bool {
             | NodeEnum::UnlistenStmt(_)
             | NodeEnum::TruncateStmt(_)
             | NodeEnum::VacuumStmt(_)
-            | NodeEnum::ClusterStmt(_)
             | NodeEnum::CheckPointStmt(_)
             | NodeEnum::LockStmt(_)
     )
@@ -312,28 +317,19 @@ fn is_of_the_session(node: &NodeEnum) -> bool {
 
 /// Statements that leave values where they are, and definitions that say nothing about them.
 fn is_harmless(node: &NodeEnum) -> bool {
+    leaves_all_in_place(node) || says_nothing_of_values(node)
+}
+
+fn says_nothing_of_values(node: &NodeEnum) -> bool {
     matches!(
         node,
-        NodeEnum::TransactionStmt(_)
-            | NodeEnum::VariableSetStmt(_)
-            | NodeEnum::ConstraintsSetStmt(_)
-            | NodeEnum::DiscardStmt(_)
-            | NodeEnum::DeallocateStmt(_)
-            | NodeEnum::ClosePortalStmt(_)
-            | NodeEnum::ListenStmt(_)
-            | NodeEnum::NotifyStmt(_)
-            | NodeEnum::UnlistenStmt(_)
-            | NodeEnum::DropStmt(_)
+        NodeEnum::DropStmt(_)
             | NodeEnum::DropRoleStmt(_)
             | NodeEnum::DropOwnedStmt(_)
             | NodeEnum::DropdbStmt(_)
-            | NodeEnum::TruncateStmt(_)
             | NodeEnum::CommentStmt(_)
             | NodeEnum::SecLabelStmt(_)
-            | NodeEnum::VacuumStmt(_)
             | NodeEnum::ReindexStmt(_)
-            | NodeEnum::CheckPointStmt(_)
-            | NodeEnum::LockStmt(_)
             | NodeEnum::GrantStmt(_)
             | NodeEnum::GrantRoleStmt(_)
             | NodeEnum::AlterDefaultPrivilegesStmt(_)

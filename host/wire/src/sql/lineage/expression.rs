@@ -6,12 +6,15 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{AConst, AIndirection, CaseExpr, ColumnRef, Node, SqlValueFunctionOp, TypeCast};
 
+use super::call::Reach;
 use super::context::Traced;
 use super::kind::{self, Kind};
 use super::scope::{Scope, named};
 use super::taint::{Cell, Field, Value};
+use super::total::is_parameter;
 use super::tracer::Tracer;
 use crate::sql::name;
+use crate::sql::schema::Collation;
 
 pub(super) const BOOLEAN: Kind = Kind::of(kind::BOOL);
 
@@ -47,7 +50,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             NodeEnum::AIndirection(indirection) => self.indirection(indirection, scope),
             NodeEnum::CollateClause(collate) => {
                 let value = self.optional(collate.arg.as_deref(), scope)?;
-                Ok(Value { cell: value.cell.into_computed(), fails: value.fails })
+                // What it names is not known.
+                let cell = Cell { collated: Collation::Mixed, ..value.cell.into_computed() };
+                Ok(Value { cell, fails: value.fails })
             }
             NodeEnum::NamedArgExpr(argument) => self.optional(argument.arg.as_deref(), scope),
             NodeEnum::GroupingFunc(grouping) => self.all(&grouping.args, scope),
@@ -84,8 +89,8 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     fn same_kind(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
         let values = self.each(nodes, scope)?;
         let kind = common_kind(values.iter().map(|value| value.cell.kind));
-        let value = Value::computed(&values, kind);
-        Ok(if kind.is_compared() { value } else { value.failing("greatest or least") })
+        let reach = if kind.is_compared() { Reach::Total } else { Reach::Computes };
+        Ok(self.conclude(Value::computed(&values, kind), reach, "greatest or least"))
     }
 
     /// Computed from as many, from the first on, as it takes: AND, OR, COALESCE.
@@ -136,7 +141,9 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         let item = match *qualifiers {
             [] => {
                 let columns = self.star(scope.visible())?;
-                let mut value = self.refer(Cell::computed(columns.taint(), Kind::Unknown));
+                let collated = columns.collation();
+                let cell = Cell { collated, ..Cell::computed(columns.taint(), Kind::Unknown) };
+                let mut value = self.refer(cell);
                 value.cell.row = None;
                 return Ok(value);
             }
@@ -243,7 +250,11 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     }
 
     fn case(&mut self, case: &'t CaseExpr, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let mut decided = self.optional(case.arg.as_deref(), scope)?;
+        let mut decided = match case.arg.as_deref() {
+            Some(node) => self.value(node, scope)?,
+            None => Value::clean(BOOLEAN),
+        };
+        let compared = decided.cell.kind;
         decided.cell = decided.cell.into_computed();
         let mut results = Vec::with_capacity(case.args.len() + 1);
         let mut result_of = |tracer: &mut Self, node: Option<&'t Node>, decided: &Value<'t>| {
@@ -258,13 +269,17 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             let Some(NodeEnum::CaseWhen(when)) = &when.node else { return Ok(Value::unknown()) };
             let condition = self.optional(when.expr.as_deref(), scope)?;
             decided.absorb_next(&condition);
+            if case.arg.is_some() {
+                let reach = self.operator(&[], "=", Some(compared), condition.cell.kind);
+                decided = self.conclude(decided, reach, "=");
+            }
             result_of(self, when.result.as_deref(), &decided)?;
         }
         if case.defresult.is_some() {
             result_of(self, case.defresult.as_deref(), &decided)?;
         }
         let kind = common_kind(results.iter().map(|result| result.cell.kind));
-        results.push(decided);
+        results.push(decided.of_kind(BOOLEAN));
         Ok(Value::computed(&results, kind))
     }
 }
@@ -309,10 +324,6 @@ fn cast_from(node: Option<&Node>, kind: Kind) -> Kind {
 
 fn is_constant(node: &Node) -> bool {
     matches!(node.node, Some(NodeEnum::AConst(_)))
-}
-
-pub(super) fn is_parameter(node: &Node) -> bool {
-    matches!(node.node, Some(NodeEnum::ParamRef(_)))
 }
 
 pub(super) fn is_row(node: &Node) -> bool {

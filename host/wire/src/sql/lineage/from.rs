@@ -286,9 +286,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         value: Value<'t>,
         scope: &Scope<'_, 't>,
     ) -> Traced<Option<Vec<Field<'t>>>> {
-        let taint = value.cell.taint;
         let kind = value.cell.kind;
-        let field = |name: &'t str| Field { name, cell: Cell::computed(taint.clone(), Kind::Unknown) };
+        let collated = value.cell.collation();
+        let of_kind = |kind| Cell { collated, ..Cell::computed(value.cell.taint.clone(), kind) };
+        let field = |name: &'t str| Field { name, cell: of_kind(Kind::Unknown) };
         if !definitions.is_empty() {
             let defined = definitions.iter().filter_map(|node| match &node.node {
                 Some(NodeEnum::ColumnDef(column)) => Some(field(&column.colname)),
@@ -309,7 +310,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             return Ok(None);
         };
         Ok(match function_columns::of(name, builtin.returns_set) {
-            Shape::Scalar => Some(vec![Field { name: known_as, cell: Cell::computed(taint, kind) }]),
+            Shape::Scalar => Some(vec![Field { name: known_as, cell: of_kind(kind) }]),
             Shape::Named(names) => Some(names.iter().map(|name| field(name)).collect()),
             Shape::Unknown => None,
             // Of an array of rows, it gives as many columns as these have.

@@ -5,7 +5,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::TypeName;
 
 use crate::sql::name;
-use crate::sql::schema::{Schema, SchemaColumn};
+use crate::sql::schema::{Collation, Schema, SchemaColumn};
 
 /// The first OID that the server gives to what users make (`FirstNormalObjectId`).
 const FIRST_USER_OID: u32 = 16_384;
@@ -31,6 +31,9 @@ pub(super) const NUMERIC: u32 = 1700;
 pub(super) const JSONB: u32 = 3802;
 const CIDR: u32 = 650;
 const INET: u32 = 869;
+
+/// The server's types whose values have a collation, arrays of them among them, as far as columns have them.
+const COLLATABLE: [u32; 8] = [NAME, TEXT, BPCHAR, VARCHAR, 1003, 1009, 1014, 1015];
 
 /// A modifier in place of none: of a type that users made, whose values can all be compared and turned into `jsonb`.
 const PLAIN: i32 = -2;
@@ -141,6 +144,17 @@ impl Kind {
 
     pub(super) fn is_text(self) -> bool {
         self.is(&[TEXT, VARCHAR, BPCHAR, NAME])
+    }
+
+    /// How a value of the type is compared that is made of texts so compared. A `name` has the collation `C` by itself, and
+    /// what is not known may be one.
+    pub(super) fn collation(self, of_parts: Collation) -> Collation {
+        match self {
+            Self::Unknown => of_parts.with(Collation::C),
+            Self::Type { oid: NAME, .. } => of_parts.with(Collation::C),
+            Self::Type { oid, .. } if oid < FIRST_USER_OID && !COLLATABLE.contains(&oid) => Collation::Usual,
+            Self::Literal | Self::Type { .. } => of_parts,
+        }
     }
 
     pub(super) fn is_integer(self) -> bool {
@@ -259,11 +273,20 @@ fn widens(from: u32, to: u32) -> bool {
 pub(super) fn assignment_is_total(from: Kind, to: Kind) -> bool {
     match (from, to) {
         (Kind::Literal, to) => assignment_is_total(from.settled(), to),
-        (Kind::Type { oid: from, typmod: source }, Kind::Type { oid: to, typmod }) => {
-            (from == to && (typmod == -1 || typmod == source))
-                || (typmod == -1 && (widens(from, to) || Kind::of(to).is_text()))
+        (Kind::Type { oid: source, .. }, Kind::Type { oid, typmod }) => {
+            is_kept(from, to) || (typmod == -1 && (widens(source, oid) || Kind::of(oid).is_text()))
         }
         (Kind::Unknown, _) | (_, Kind::Unknown | Kind::Literal) => false,
+    }
+}
+
+/// Whether a value of the one type is stored as it is in a column of the other: neither converted nor cut.
+pub(super) fn is_kept(from: Kind, to: Kind) -> bool {
+    match (from, to) {
+        (Kind::Type { oid: from, typmod: source }, Kind::Type { oid: to, typmod }) => {
+            from == to && (typmod == -1 || typmod == source)
+        }
+        (Kind::Unknown | Kind::Literal, _) | (_, Kind::Unknown | Kind::Literal) => false,
     }
 }
 

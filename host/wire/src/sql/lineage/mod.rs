@@ -18,6 +18,7 @@ mod from;
 mod function_columns;
 mod kind;
 mod label;
+mod partition;
 mod pattern;
 mod probe;
 mod query;
@@ -38,7 +39,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::schema::{ColumnId, Relation, Schema, SchemaColumn};
-use super::{AnalyzeError, SQL_BYTES_MAX, parse};
+use super::{AnalyzeError, parse, readable};
 use context::{Context, WORK_MAX};
 
 /// How names are resolved beyond what the schema says.
@@ -65,6 +66,13 @@ pub trait Protection: Sync {
 
     /// Whether the function reveals nothing but what its arguments hold, and fails for no value.
     fn is_vouched_for(&self, schema: &str, function: &str) -> bool;
+
+    /// Whether a value that is written to the destination shows there no more than where it comes from: a copy of a source
+    /// as it stands; without a source, what is computed from protected columns or of unknown origin, of which nothing may
+    /// show but whether it is NULL. No, unless an implementation knows better.
+    fn hides(&self, _destination: ColumnId, _source: Option<ColumnId>) -> bool {
+        false
+    }
 }
 
 /// What one statement does with protected columns.
@@ -148,7 +156,7 @@ pub enum Purpose {
     MayFail(Box<str>),
     /// It is compared with stored values by writing it or removing rows: a unique index, a foreign key.
     Probes,
-    /// It is written to a place that is not protected, or a definition changes what protects it: the destination.
+    /// It is written to a place that shows more of it, or a definition changes what protects it: the destination.
     Launders(Box<str>),
 }
 
@@ -202,12 +210,7 @@ pub fn trace_in_turn(
     protection: &dyn Protection,
     names: &mut (dyn FnMut(&[Lineage]) -> Option<Naming> + Send),
 ) -> Result<Vec<Lineage>, AnalyzeError> {
-    if sql.len() > SQL_BYTES_MAX {
-        return Err(AnalyzeError::TooLong);
-    }
-    if sql.contains('\0') {
-        return Err(AnalyzeError::Nul);
-    }
+    readable(sql)?;
     parse::on_large_stack(|| trace_statements(sql, schema, protection, names))?
 }
 
@@ -259,8 +262,8 @@ pub trait Spread: Sync {
 }
 
 /// Every protected column: those that rules name; those of the same name in relations they inherit from or hand on to, as
-/// far as inheritance goes; generated columns; columns of views. A view's column that cannot be resolved is not among them:
-/// [`trace`] finds it unknown.
+/// far as inheritance goes; those that refer to them by a foreign key or are referred to; generated columns; columns of
+/// views. A view's column that cannot be resolved is not among them: [`trace`] finds it unknown.
 ///
 /// # Errors
 /// As [`analyze`](super::analyze), where no thread is to be had.

@@ -402,7 +402,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     /// What an ORDER BY inside an expression uses.
     pub(super) fn sort_keys(&mut self, nodes: &'t [Node], scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        let mut keys = Value::clean(Kind::Unknown);
+        let mut keys = Value::clean(Kind::Literal);
         for node in nodes {
             match &node.node {
                 Some(NodeEnum::SortBy(sort)) => keys.absorb(&self.sort_key(sort, scope)?),

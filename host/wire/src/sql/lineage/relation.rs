@@ -29,6 +29,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         }
         let mut item = Item::new(Some(name), self.relation(range));
         self.read(&item.source)?;
+        if let Source::Relations(relations) = &item.source {
+            self.show_bounds(relations);
+            self.show_division(relations);
+        }
         match alias {
             None => item.sight = Sight::Relation,
             Some(alias) if !alias.colnames.is_empty() => {
@@ -97,6 +101,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 let view = self.view(relation)?;
                 self.findings.touched.absorb(&view.touched);
                 self.findings.foreign |= view.foreign;
+                self.read_placed(&view.placed);
                 self.findings.relations.extend(&view.relations);
             }
             RelationKind::View | RelationKind::Materialized | RelationKind::Table => {}
@@ -108,7 +113,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     pub(super) fn relation_cell(&mut self, relation: &Relation, index: usize) -> Traced<Cell<'t>> {
         let Some(column) = relation.columns.get(index) else { return Ok(Cell::unknown()) };
         if created::is_created(relation) {
-            return Ok(Cell::created(created::kind_of(column)));
+            return Ok(Cell::created(created::kind_of(column), column.collation));
         }
         let kind = Kind::of_column(column, self.context.schema);
         let id = ColumnId { relation: relation.oid, number: column.number };
@@ -120,14 +125,16 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             RelationKind::View if !relation.is_system() => {
                 let own = own();
                 let view = self.view(relation)?;
-                Ok(view_cell(&view, index, own, kind))
+                Ok(Cell { collated: column.collation, ..view_cell(&view, index, own, kind) })
             }
             RelationKind::Materialized => {
                 let own = own();
                 let view = self.view(relation)?;
-                Ok(Cell { partial: None, ..view_cell(&view, index, own, kind) })
+                Ok(Cell { partial: None, collated: column.collation, ..view_cell(&view, index, own, kind) })
             }
-            RelationKind::View | RelationKind::Table | RelationKind::Foreign => Ok(Cell::column(own(), kind)),
+            RelationKind::View | RelationKind::Table | RelationKind::Foreign => {
+                Ok(Cell { collated: column.collation, ..Cell::column(own(), kind) })
+            }
         }
     }
 
@@ -171,6 +178,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             cells,
             touched: tracer.findings.touched,
             foreign: tracer.findings.foreign,
+            placed: tracer.findings.placed,
             relations: tracer.findings.relations,
             origins: Some(select.target_list.iter().map(origin).collect()),
         }
@@ -180,7 +188,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 impl View {
     fn unknown() -> Self {
         let (touched, relations) = (Taint::unknown(), BTreeSet::new());
-        Self { cells: None, touched, foreign: false, relations, origins: None }
+        Self { cells: None, touched, foreign: false, placed: Taint::default(), relations, origins: None }
     }
 }
 

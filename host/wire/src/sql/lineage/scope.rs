@@ -176,14 +176,17 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         Ok(found.or(perhaps))
     }
 
-    /// A column that every table has; nothing where no item is one. Where a row lies follows from the sizes of those before.
+    /// A column that every table has; nothing where no item is one. Where a row lies follows from the sizes of those before,
+    /// and in which table from its partition key.
     fn system_column(&mut self, items: &[Item<'t>], name: &str) -> Traced<Option<Cell<'t>>> {
         let mut taint = None;
         for item in items {
             if let Source::Relations(relations) = &item.source {
                 let taint: &mut Taint = taint.get_or_insert_default();
-                if name == "ctid" {
-                    taint.absorb(&self.held_by(relations)?);
+                match name {
+                    "ctid" => taint.absorb(&self.held_by(relations)?),
+                    "tableoid" => taint.absorb(&self.table_of_row(relations)),
+                    _ => {}
                 }
             }
         }
@@ -229,6 +232,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     pub(super) fn whole_row(&mut self, item: &Item<'t>) -> Traced<Value<'t>> {
         let columns = self.columns_of(item)?;
         let mut cell = Cell::computed(columns.taint(), Kind::Unknown);
+        cell.collated = columns.collation();
         if let Columns::Known(fields) = columns {
             // The server computes them all.
             cell.partial = fields.iter().filter_map(|field| field.cell.partial).find(|what| *what == FAILS);

@@ -46,6 +46,9 @@ pub(super) fn closure<S: Spread>(schema: &Schema, spread: &S) -> HashMap<ColumnI
     // Each round makes a rule stricter or reaches a column that had none.
     loop {
         let mut changed = inherit(schema, spread, &mut rules);
+        for pair in schema.foreign_keys() {
+            changed |= share(spread, &mut rules, [pair.0, pair.1]);
+        }
         for (column, sources) in &generated {
             for source in sources {
                 let rule = rules.get(source).cloned().map(|rule| spread.derived(rule));
@@ -82,6 +85,17 @@ fn add<S: Spread>(
     changed
 }
 
+/// The columns hold the same, so that what holds for one holds for the other. Whether it changed anything.
+fn share<S: Spread>(spread: &S, rules: &mut HashMap<ColumnId, S::Rule>, [one, other]: [ColumnId; 2]) -> bool {
+    let mut changed = false;
+    for (from, to) in [(one, other), (other, one)] {
+        if let Some(rule) = rules.get(&from).cloned() {
+            changed |= add(spread, rules, to, rule);
+        }
+    }
+    changed
+}
+
 /// Parents show the rows of their children, and a partition's are its parent's.
 fn inherit<S: Spread>(schema: &Schema, spread: &S, rules: &mut HashMap<ColumnId, S::Rule>) -> bool {
     let mut changed = false;
@@ -89,12 +103,7 @@ fn inherit<S: Spread>(schema: &Schema, spread: &S, rules: &mut HashMap<ColumnId,
         for parent in child.parents.iter().filter_map(|parent| schema.relation(*parent)) {
             for column in &child.columns {
                 let Some(of_parent) = parent.column(&column.name) else { continue };
-                let pair = [id(child, column), id(parent, of_parent)];
-                for (from, to) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-                    if let Some(rule) = rules.get(&from).cloned() {
-                        changed |= add(spread, rules, to, rule);
-                    }
-                }
+                changed |= share(spread, rules, [id(child, column), id(parent, of_parent)]);
             }
         }
     }

@@ -32,11 +32,13 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             SubLinkType::ArraySublink => {
                 let first = query.columns.first();
                 let is_flat = first.kind == Kind::Literal || self.is_no_array(&first);
-                let value = Value::from(Cell::computed(first.taint, first.kind.array()));
+                let (kind, collation) = (first.kind.array(), first.collation());
+                let value = Value::from(Cell::computed(first.taint, kind)).collated(collation);
                 if is_flat { value } else { value.failing("ARRAY") }
             }
             SubLinkType::AnySublink | SubLinkType::AllSublink | SubLinkType::RowcompareSublink => {
-                Value::from(Cell::computed(query.columns.taint(), BOOLEAN))
+                let value = Value::from(Cell::computed(query.columns.taint(), BOOLEAN));
+                value.collated(query.columns.collation())
             }
             SubLinkType::Undefined | SubLinkType::CteSublink => Value::unknown(),
         };
@@ -69,6 +71,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 fn scalar<'t>(columns: &Columns<'t>, link: &SubLink) -> Value<'t> {
     if link.sub_link_type() == SubLinkType::MultiexprSublink || matches!(columns, Columns::Uncounted(_)) {
         let mut cell = Cell::computed(columns.taint(), Kind::Unknown);
+        cell.collated = columns.collation();
         if let Columns::Known(fields) = columns {
             cell.row = Some(Rc::clone(fields));
         }

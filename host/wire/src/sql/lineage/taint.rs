@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Provenance;
 use super::kind::Kind;
-use crate::sql::schema::ColumnId;
+use crate::sql::schema::{Collation, ColumnId};
 
 /// The protected columns that something comes from. Columns that are not protected are not in it, so it is small.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,20 +64,30 @@ pub(super) struct Cell<'t> {
     pub(super) partial: Option<&'t str>,
     /// It is, or is computed from, a column of a table that the session has made.
     pub(super) from_created: bool,
+    /// How the texts that it is made of are compared, whatever type it is of.
+    pub(super) collated: Collation,
 }
 
 impl<'t> Cell<'t> {
     pub(super) fn column(taint: Taint, kind: Kind) -> Self {
-        Self { taint, form: Form::Column, kind, row: None, partial: None, from_created: false }
+        Self {
+            taint,
+            form: Form::Column,
+            kind,
+            row: None,
+            partial: None,
+            from_created: false,
+            collated: Collation::Usual,
+        }
     }
 
     pub(super) fn computed(taint: Taint, kind: Kind) -> Self {
-        Self { taint, form: Form::Computed, kind, row: None, partial: None, from_created: false }
+        Self { form: Form::Computed, ..Self::column(taint, kind) }
     }
 
     /// A column of a table that the session has made, which holds nothing protected.
-    pub(super) fn created(kind: Kind) -> Self {
-        Self { from_created: true, ..Self::column(Taint::default(), kind) }
+    pub(super) fn created(kind: Kind, collated: Collation) -> Self {
+        Self { from_created: true, collated, ..Self::column(Taint::default(), kind) }
     }
 
     pub(super) fn clean(kind: Kind) -> Self {
@@ -90,6 +100,7 @@ impl<'t> Cell<'t> {
 
     /// What a column holds that comes from either.
     pub(super) fn either(mut self, other: &Self) -> Self {
+        self.collated = self.collation().with(other.collation());
         self.taint.absorb(&other.taint);
         if other.form == Form::Computed || self.kind.oid() != other.kind.oid() {
             self.form = Form::Computed;
@@ -118,7 +129,13 @@ impl<'t> Cell<'t> {
             row: None,
             partial,
             from_created: false,
+            collated: self.collated,
         }
+    }
+
+    /// How it is compared, if it is a text or may be one.
+    pub(super) fn collation(&self) -> Collation {
+        if self.row.is_some() { self.collated } else { self.kind.collation(self.collated) }
     }
 
     pub(super) fn provenance(&self) -> Provenance {
@@ -159,6 +176,17 @@ impl<'t> Columns<'t> {
         }
     }
 
+    /// How texts are compared that are made of all of them.
+    pub(super) fn collation(&self) -> Collation {
+        match self {
+            Self::Known(fields) => {
+                let each = fields.iter().map(|field| field.cell.collation());
+                each.fold(Collation::Usual, Collation::with)
+            }
+            Self::Uncounted(_) => Collation::Usual,
+        }
+    }
+
     /// The first column, of what is used as a single value.
     pub(super) fn first(&self) -> Cell<'t> {
         match self {
@@ -192,6 +220,7 @@ impl<'t> Value<'t> {
     /// Takes a part in that is always evaluated.
     pub(super) fn absorb(&mut self, part: &Self) {
         self.cell.taint.absorb(&part.cell.taint);
+        self.cell.collated = self.cell.collated.with(part.cell.collation());
         self.cell.partial = self.cell.partial.or(part.cell.partial);
         self.fails = self.fails.or(part.fails);
     }
@@ -228,6 +257,19 @@ impl<'t> Value<'t> {
         if self.is_tainted() {
             self.fails = self.fails.or(Some(culprit));
         }
+        self
+    }
+
+    /// The same, computed by something of which it is not known whether it fails for some values: protected values tell by
+    /// it only if they decide whether it is computed.
+    pub(super) fn perhaps_failing(mut self, culprit: &'t str) -> Self {
+        self.cell.partial = self.cell.partial.or(Some(culprit));
+        self
+    }
+
+    /// The same, made of texts that are compared so as well.
+    pub(super) fn collated(mut self, collation: Collation) -> Self {
+        self.cell.collated = self.cell.collated.with(collation);
         self
     }
 

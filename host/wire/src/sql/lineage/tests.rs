@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod collations;
 mod created;
 mod definitions;
 mod joins;
 mod outputs;
+mod partitions;
 mod probing;
 mod reached;
 mod robustness;

@@ -5,7 +5,6 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 use pg_query::protobuf::a_const::Val;
 
-use super::expression::is_parameter;
 use super::kind::{self, Kind};
 use super::pattern;
 use super::taint::{Cell, Form};
@@ -14,6 +13,11 @@ use super::taint::{Cell, Form};
 pub(super) struct Argument<'a, 't> {
     pub(super) node: &'a Node,
     pub(super) cell: &'a Cell<'t>,
+}
+
+/// Whether the value comes with the execution, so that the statement's text does not tell it.
+pub(super) fn is_parameter(node: &Node) -> bool {
+    matches!(node.node, Some(NodeEnum::ParamRef(_)))
 }
 
 /// When a function is total.

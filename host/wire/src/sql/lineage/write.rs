@@ -1,5 +1,7 @@
 //! INSERT, UPDATE, DELETE, MERGE: what is written where, what writing it tells, and what RETURNING gives.
 
+use std::collections::BTreeSet;
+
 use grille_core::Effect;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -9,6 +11,7 @@ use pg_query::protobuf::{
 
 use super::Purpose;
 use super::context::Traced;
+use super::created;
 use super::fire::Given;
 use super::from::touched_by;
 use super::kind::{self, Kind};
@@ -17,7 +20,38 @@ use super::scope::{Found, Item, Scope, Sight, Source};
 use super::taint::{Cell, Columns, Form, Taint, Value};
 use super::tracer::Tracer;
 use crate::sql::name;
-use crate::sql::schema::Relation;
+use crate::sql::schema::{ColumnId, Relation, RelationKind, Schema};
+
+/// How much of a column is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// An element or a field: `SET a[1] = x`.
+    Part,
+}
+
+/// What is written of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place<'t> {
+    column: &'t str,
+    extent: Extent,
+}
+
+impl<'t> Place<'t> {
+    fn of(target: &'t ResTarget) -> Self {
+        let extent = if target.indirection.is_empty() { Extent::Whole } else { Extent::Part };
+        Self { column: &target.name, extent }
+    }
+}
+
+/// Where a value may be stored.
+#[derive(Default)]
+struct Stored {
+    /// Columns of tables.
+    columns: BTreeSet<ColumnId>,
+    /// Columns of views over them that it goes through.
+    views: BTreeSet<ColumnId>,
+}
 
 /// Where rows are written.
 pub(super) struct Target<'t> {
@@ -63,22 +97,99 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     }
 
     /// A value goes into a column.
-    fn assign(&mut self, target: &Target<'t>, column: &str, value: &Cell<'t>) -> Traced<()> {
+    fn assign(&mut self, target: &Target<'t>, place: Place<'t>, value: &Cell<'t>) -> Traced<()> {
         if value.taint.is_clean() {
             return Ok(());
         }
-        let destination = self.target_cell(target, column)?;
-        let is_protected = destination.as_ref().is_some_and(|cell| !cell.taint.columns.is_empty());
-        if !is_protected {
-            self.launder(&value.taint, &format!("{}.{column}", target.name));
+        let written = format!("{}.{}", target.name, place.column);
+        let to = match (place.extent, self.target_cell(target, place.column)?) {
+            (Extent::Whole, Some(cell)) => cell.kind,
+            // No cast of the whole is known to work.
+            (Extent::Part, _) | (_, None) => Kind::Unknown,
+        };
+        let stored = self.stored_in(target, place.column)?;
+        let is_copy = value.form == Form::Column && kind::is_kept(value.kind, to);
+        if !self.is_hidden_in(stored.as_ref(), &value.taint, is_copy) {
+            self.launder(&value.taint, &written);
         }
-        let to = destination.map_or(Kind::Unknown, |cell| cell.kind);
-        // NOT NULL and CHECK refuse some values; an expression can be made to give them for a chosen one.
-        let may_fail = value.form == Form::Computed || !kind::assignment_is_total(value.kind, to);
+        let is_limited = stored.as_ref().is_some_and(|stored| self.is_limited(stored, value, is_copy));
+        // NOT NULL refuses some values too; an expression can be made to give them for a chosen one.
+        let may_fail =
+            is_limited || value.form == Form::Computed || !kind::assignment_is_total(value.kind, to);
         if may_fail && self.context.counts(&value.taint) {
-            self.findings.note(&value.taint, Purpose::MayFail(format!("{}.{column}", target.name).into()));
+            self.findings.note(&value.taint, Purpose::MayFail(written.into()));
         }
         Ok(())
+    }
+
+    /// Whether some values may be refused that are written there. What is in a column already, or was given for it, is within
+    /// its limits, but for what its relation's children put between.
+    fn is_limited(&self, stored: &Stored, value: &Cell<'t>, is_copy: bool) -> bool {
+        let schema = self.context.schema;
+        let is_itself = |column: ColumnId| {
+            is_copy
+                && !value.taint.unknown
+                && value.taint.columns == BTreeSet::from([column])
+                && schema.children_of(column.relation).next().is_none()
+        };
+        stored.views.iter().any(|column| schema.is_limited(*column))
+            || stored.columns.iter().any(|column| schema.is_limited(*column) && !is_itself(*column))
+    }
+
+    /// Whether nothing more shows of a value where it is stored than where it comes from.
+    fn is_hidden_in(&self, stored: Option<&Stored>, value: &Taint, is_copy: bool) -> bool {
+        let protection = self.context.protection;
+        stored.is_some_and(|stored| {
+            stored.columns.iter().all(|destination| {
+                if is_copy && !value.unknown {
+                    let hides =
+                        |source| source == *destination || protection.hides(*destination, Some(source));
+                    value.columns.iter().copied().all(hides)
+                } else {
+                    protection.hides(*destination, None)
+                }
+            })
+        })
+    }
+
+    /// Where a value may be stored that is written to a column of the target; nothing where that is not known.
+    fn stored_in(&mut self, target: &Target<'t>, column: &str) -> Traced<Option<Stored>> {
+        let Source::Relations(relations) = &target.item.source else { return Ok(None) };
+        let mut ahead: Vec<(&'t Relation, String)> =
+            relations.iter().map(|relation| (*relation, column.to_owned())).collect();
+        let mut stored = Stored::default();
+        while let Some((relation, name)) = ahead.pop() {
+            self.context.spend(1 + relation.columns.len() / 8)?;
+            let Some(index) = relation.columns.iter().position(|known| *known.name == *name) else {
+                continue;
+            };
+            let id = ColumnId { relation: relation.oid, number: relation.columns[index].number };
+            if created::is_created(relation) {
+                return Ok(None);
+            }
+            match relation.kind {
+                RelationKind::Table | RelationKind::Foreign | RelationKind::Materialized => {
+                    stored.columns.insert(id);
+                }
+                RelationKind::View if stored.views.insert(id) => {
+                    let Some(under) = self.under_view(relation, index)? else { return Ok(None) };
+                    ahead.extend(under);
+                }
+                RelationKind::View => {}
+            }
+        }
+        Ok((!stored.columns.is_empty()).then_some(stored))
+    }
+
+    /// The relations under a view, with the name that a column of it has there; nothing for one that is computed.
+    fn under_view(&mut self, view: &Relation, index: usize) -> Traced<Option<Vec<(&'t Relation, String)>>> {
+        let schema: &'s Schema = self.context.schema;
+        let read = self.view(view)?;
+        let Some(Some(origin)) = read.origins.as_ref().and_then(|origins| origins.get(index)) else {
+            return Ok(None);
+        };
+        let bases = read.relations.iter().filter_map(|base| schema.relation(*base));
+        Ok(Some(bases.map(|base| (base, origin.to_string())).collect()))
     }
 
     pub(super) fn insert(
@@ -91,10 +202,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             let mut progress = Progress::default();
             tracer.with(insert.with_clause.as_ref(), parent, &mut progress)?;
             let mut target = tracer.target_relation(insert.relation.as_ref())?;
-            let columns = written_columns(&insert.cols, &target);
+            let places = written_places(&insert.cols, &target);
             let rows =
-                tracer.inserted(insert.select_stmt.as_deref(), &columns, &target, parent, &mut progress)?;
-            let given: Vec<&str> = columns.iter().copied().take(rows).collect();
+                tracer.inserted(insert.select_stmt.as_deref(), &places, &target, parent, &mut progress)?;
+            let given: Vec<&str> = places.iter().map(|place| place.column).take(rows).collect();
             tracer.probe(&target.relations, &given)?;
             let scope = Scope::with(parent, vec![target.item.clone()]);
             if let Some(conflict) = insert.on_conflict_clause.as_deref() {
@@ -115,7 +226,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     fn inserted(
         &mut self,
         node: Option<&'t Node>,
-        columns: &[&'t str],
+        places: &[Place<'t>],
         target: &Target<'t>,
         parent: Option<&Scope<'_, 't>>,
         progress: &mut Progress<'t>,
@@ -133,12 +244,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         };
         let given: Vec<Cell<'t>> = given;
         for (index, cell) in given.iter().enumerate() {
-            match columns.get(index) {
-                Some(column) => self.assign(target, column, cell)?,
+            match places.get(index) {
+                Some(place) => self.assign(target, *place, cell)?,
                 None => self.launder(&cell.taint, &target.name),
             }
         }
-        Ok(if columns.is_empty() { usize::MAX } else { given.len() })
+        Ok(if places.is_empty() { usize::MAX } else { given.len() })
     }
 
     fn on_conflict(
@@ -195,8 +306,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             };
             self.may_fail(&value);
             progress.partial = progress.partial.or(value.cell.partial);
-            let cell = part_of_column(assignment, value);
-            self.assign(target, &assignment.name, &cell)?;
+            self.assign(target, Place::of(assignment), &value.cell)?;
             written.push(assignment.name.as_str());
         }
         self.probe(&target.relations, &written)
@@ -235,6 +345,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             let mut scope = Scope::with(parent, vec![target.item.clone()]);
             tracer.read_from(&update.from_clause, &mut scope, &mut progress)?;
             tracer.set(&update.target_list, &target, &scope, &mut progress)?;
+            tracer.show_rows(&target, update.returning_clause.as_ref());
             tracer.where_clause(update.where_clause.as_deref(), &scope, "WHERE", &mut progress)?;
             target.beside = tracer.fire(&target.relations, Effect::UPDATE, Given::All)?;
             tracer.returning(update.returning_clause.as_ref(), scope, &target, progress)
@@ -255,6 +366,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             let mut target = tracer.target_relation(delete.relation.as_ref())?;
             let mut scope = Scope::with(parent, vec![target.item.clone()]);
             tracer.probe_removal(&target.relations)?;
+            tracer.show_rows(&target, delete.returning_clause.as_ref());
             tracer.read_from(&delete.using_clause, &mut scope, &mut progress)?;
             tracer.where_clause(delete.where_clause.as_deref(), &scope, "WHERE", &mut progress)?;
             target.beside = tracer.fire(&target.relations, Effect::DELETE, Given::All)?;
@@ -280,6 +392,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
             }
             // RETURNING * gives the source's columns first.
             scope.items.push(target.item.clone());
+            tracer.show_rows(&target, merge.returning_clause.as_ref());
             tracer.where_clause(merge.join_condition.as_deref(), &scope, "ON", &mut progress)?;
             for node in &merge.merge_when_clauses {
                 if let Some(NodeEnum::MergeWhenClause(when)) = &node.node {
@@ -307,16 +420,25 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         if when.values.is_empty() {
             return self.set(&when.target_list, target, scope, progress);
         }
-        let columns = written_columns(&when.target_list, target);
+        let places = written_places(&when.target_list, target);
         for (index, node) in when.values.iter().enumerate() {
             let value = self.value(node, scope)?;
             self.may_fail(&value);
-            match columns.get(index) {
-                Some(column) => self.assign(target, column, &value.cell)?,
+            match places.get(index) {
+                Some(place) => self.assign(target, *place, &value.cell)?,
                 None => self.launder(&value.cell.taint, &target.name),
             }
         }
+        let columns: Vec<&str> = places.iter().map(|place| place.column).collect();
         self.probe(&target.relations, &columns)
+    }
+
+    /// Rows of the target are looked for: how many there are is told, and with RETURNING in which order they come.
+    fn show_rows(&mut self, target: &Target<'t>, returning: Option<&ReturningClause>) {
+        self.show_bounds(&target.relations);
+        if returning.is_some() {
+            self.show_division(&target.relations);
+        }
     }
 
     /// The result of a write. Its scope holds the target and what it was joined with.
@@ -366,25 +488,18 @@ fn merged(merge: &MergeStmt) -> Effect {
     merge.merge_when_clauses.iter().map(effect).fold(Effect::empty(), Effect::union)
 }
 
-/// The columns that an INSERT gives, in order: those it names, else all.
-fn written_columns<'t>(list: &'t [Node], target: &Target<'t>) -> Vec<&'t str> {
+/// What an INSERT gives, in order: the columns it names, else all.
+fn written_places<'t>(list: &'t [Node], target: &Target<'t>) -> Vec<Place<'t>> {
+    let whole = |column: &'t str| Place { column, extent: Extent::Whole };
     if list.is_empty() {
         return match target.relations[..] {
-            [relation] => relation.columns.iter().map(|column| &*column.name).collect(),
+            [relation] => relation.columns.iter().map(|column| whole(&column.name)).collect(),
             [..] => Vec::new(),
         };
     }
     let named = |node: &'t Node| match &node.node {
-        Some(NodeEnum::ResTarget(target)) => target.name.as_str(),
-        _ => "",
+        Some(NodeEnum::ResTarget(target)) => Place::of(target),
+        _ => whole(""),
     };
     list.iter().map(named).collect()
-}
-
-/// `SET a[1] = x` writes a part of the column: no cast of the whole is known to work.
-fn part_of_column<'t>(assignment: &ResTarget, value: Value<'t>) -> Cell<'t> {
-    if assignment.indirection.is_empty() {
-        return value.cell;
-    }
-    Cell { kind: Kind::Unknown, ..value.cell }
 }

@@ -48,6 +48,10 @@ upstreams = {upstreams:?}
 statements = ["read", "write", "define", "grant", "transaction", "session", "maintain", "execute", "copy", "notify", "lock"]
 policies = []
 detectors = []
+
+# The most there is: psycopg2's tests have one statement of up to 50 MiB.
+[limits]
+statement_bytes_max = "64MiB"
 "#
     )
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::{Protection, Purpose, trace};
 use super::default_naming;
 use crate::sql::schema::{
-    ColumnId, Compared, Occasion, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
+    Collation, ColumnId, Compared, Occasion, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
 };
 
 /// Every column called `secret`, and `made` from it.
@@ -42,6 +42,7 @@ fn relation(oid: u32, name: &str, columns: &[&str], compared: Vec<Compared>) -> 
             type_oid: 25,
             typmod: -1,
             generated,
+            collation: Collation::Usual,
         }
     };
     Relation {

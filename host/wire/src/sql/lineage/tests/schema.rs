@@ -7,8 +7,8 @@ use grille_core::Effect;
 
 use crate::sql::lineage::Protection;
 use crate::sql::schema::{
-    Act, Builtin, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion, Relation,
-    RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
+    Act, Builtin, Collation, ColumnId, Compared, Firing, Follower, Function, FunctionName, Occasion,
+    Relation, RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
 };
 
 /// The OID of a type that users made: an enum.
@@ -17,7 +17,8 @@ const VECTOR: u32 = 17_002;
 /// A domain over text.
 const CODE: u32 = 17_003;
 
-/// Name, kind, columns as `name:type`, definition. Columns with `!` are named by rules.
+/// Name, kind, columns as `name:type`, with `@collation` if it is not the usual one, definition. Columns with `!` are named by
+/// rules, and what is behind it is the rule where not all of a value is hidden.
 const RELATIONS: &[(&str, RelationKind, &str, &str)] = &[
     (
         "public.users",
@@ -95,6 +96,23 @@ const RELATIONS: &[(&str, RelationKind, &str, &str)] = &[
     ("information_schema.tables", RelationKind::View, "table_schema:name table_name:name", ""),
     ("public.tickets", RelationKind::Table, "id:int4 subject:text note:text", ""),
     ("public.parts", RelationKind::Table, "id:int4 ticket:int4 label:text stamp:text", ""),
+    (
+        "public.shown",
+        RelationKind::Table,
+        "id:int4 last:text!last other:text!last token:text!token few:varchar!last tags:text[]!last plain:text gone:text!",
+        "",
+    ),
+    ("public.v_shown", RelationKind::View, "id:int4 x:text", "SELECT id, last AS x FROM shown;"),
+    ("public.v_plain", RelationKind::View, "id:int4 x:text!", "SELECT id, plain AS x FROM shown;"),
+    ("public.v_within", RelationKind::View, "id:int4 ssn:text", "SELECT id, ssn FROM vault;"),
+    ("north.mixed", RelationKind::Table, "id:int4 what:text!", ""),
+    ("south.mixed", RelationKind::Table, "id:int4 what:text", ""),
+    ("public.parted", RelationKind::Table, "id:int4 secret:text!", ""),
+    ("public.parted_a", RelationKind::Table, "id:int4 secret:text!", ""),
+    ("public.v_parted", RelationKind::View, "id:int4", "SELECT id FROM parted;"),
+    ("public.checked", RelationKind::Table, "id:int4 ssn:text!", ""),
+    ("public.letters", RelationKind::Table, "c:text@C p:text@POSIX loose:text@loose usual:text", ""),
+    ("public.local", RelationKind::Table, "id:int4 ssn:text@POSIX! mail:text@loose!", ""),
 ];
 
 const IMMUTABLE: &str = "abs any_value array_agg array_length array_to_string ascii avg bool_and btrim cardinality ceil char_length \
@@ -144,13 +162,22 @@ fn relation(index: usize) -> Relation {
     let (name, kind, columns, definition) = RELATIONS[index];
     let (schema, name) = name.split_once('.').unwrap();
     let column = |(number, column): (usize, &str)| {
-        let (name, type_name) = column.trim_end_matches('!').split_once(':').unwrap();
+        let (column, _) = column.split_once('!').unwrap_or((column, ""));
+        let (name, type_name) = column.split_once(':').unwrap();
+        let (type_name, collation) = type_name.split_once('@').unwrap_or((type_name, ""));
         SchemaColumn {
             name: name.into(),
             number: i16::try_from(number + 1).unwrap(),
             type_oid: type_oid(type_name),
             typmod: -1,
             generated: None,
+            collation: match collation {
+                "" => Collation::Usual,
+                "C" => Collation::C,
+                "POSIX" => Collation::Own(951),
+                "loose" => Collation::Loose(17_004),
+                other => panic!("no collation {other}"),
+            },
         }
     };
     Relation {
@@ -160,7 +187,7 @@ fn relation(index: usize) -> Relation {
         kind,
         columns: columns.split_whitespace().enumerate().map(column).collect(),
         definition: (!definition.is_empty()).then(|| definition.into()),
-        parents: Vec::new(),
+        parents: if name == "parted_a" { vec![relation_called("public.parted")] } else { Vec::new() },
         compared: compared(name),
     }
 }
@@ -264,6 +291,11 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             relation_called("public.tickets"),
             Follower::Refers(relation_called("public.parts")),
         )],
+        foreign_keys: Vec::new(),
+        partition_keys: vec![ColumnId { relation: relation_called("public.parted"), number: 2 }],
+        limited: ["public.checked", "public.v_within"]
+            .map(|name| ColumnId { relation: relation_called(name), number: 2 })
+            .to_vec(),
     })
 });
 
@@ -273,16 +305,24 @@ pub(super) fn rules() -> Rules {
     Rules
 }
 
+/// What a rule says of the column: nothing where there is none, an empty word where all of it is hidden.
+fn rule(column: ColumnId) -> Option<&'static str> {
+    // What the session has made has no number yet.
+    let index = usize::try_from(column.relation.checked_sub(20_000)?).unwrap();
+    let number = usize::try_from(column.number - 1).unwrap();
+    RELATIONS[index].2.split_whitespace().nth(number).unwrap().split_once('!').map(|(_, rule)| rule)
+}
+
 impl Protection for Rules {
     fn is_protected(&self, column: ColumnId) -> bool {
-        // What the session has made has no number yet.
-        let Some(index) = column.relation.checked_sub(20_000) else { return false };
-        let index = usize::try_from(index).unwrap();
-        let number = usize::try_from(column.number - 1).unwrap();
-        RELATIONS[index].2.split_whitespace().nth(number).unwrap().ends_with('!')
+        rule(column).is_some()
     }
 
     fn is_vouched_for(&self, schema: &str, function: &str) -> bool {
         (schema, function) == ("public", "trusted")
+    }
+
+    fn hides(&self, destination: ColumnId, source: Option<ColumnId>) -> bool {
+        rule(destination).is_some_and(|here| here.is_empty() || source.and_then(rule) == Some(here))
     }
 }

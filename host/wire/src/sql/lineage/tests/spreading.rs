@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::sql::lineage::{Spread, spread};
-use crate::sql::schema::{Relation, RelationKind, Schema, SchemaColumn, SchemaParts};
+use crate::sql::schema::{Collation, ColumnId, Relation, RelationKind, Schema, SchemaColumn, SchemaParts};
 
 /// Rules are numbers: the greater is stricter, and what is computed from a column has 10 more.
 struct Numbers(&'static [(&'static str, u8)]);
@@ -34,7 +34,8 @@ fn relation(oid: u32, name: &str, columns: &[&str], parents: &[u32], definition:
         let (name, generated) =
             name.split_once('=').map_or((*name, None), |(name, by)| (name, Some(by.into())));
         let number = i16::try_from(index + 1).unwrap();
-        SchemaColumn { name: name.into(), number, type_oid: 25, typmod: -1, generated }
+        let collation = Collation::Usual;
+        SchemaColumn { name: name.into(), number, type_oid: 25, typmod: -1, generated, collation }
     };
     Relation {
         oid,
@@ -49,10 +50,25 @@ fn relation(oid: u32, name: &str, columns: &[&str], parents: &[u32], definition:
 }
 
 fn check(relations: Vec<Relation>, rules: &'static [(&'static str, u8)], expected: &str) {
-    let schema =
-        Schema::from(SchemaParts { relations, search_path: vec!["public".into()], ..SchemaParts::default() });
+    check_referring(relations, &[], rules, expected);
+}
+
+/// The same where columns refer to others, both as relation and number.
+fn check_referring(
+    relations: Vec<Relation>,
+    references: &[[(u32, i16); 2]],
+    rules: &'static [(&'static str, u8)],
+    expected: &str,
+) {
+    let id = |(relation, number)| ColumnId { relation, number };
+    let schema = Schema::from(SchemaParts {
+        relations,
+        search_path: vec!["public".into()],
+        foreign_keys: references.iter().map(|[from, to]| (id(*from), id(*to))).collect(),
+        ..SchemaParts::default()
+    });
     let spread = spread(&schema, &Numbers(rules)).unwrap();
-    let name = |id: crate::sql::schema::ColumnId| {
+    let name = |id: ColumnId| {
         let relation = schema.relation(id.relation).unwrap();
         let column = relation.columns.iter().find(|column| column.number == id.number).unwrap();
         format!("{}.{}", relation.name, column.name)
@@ -81,6 +97,26 @@ fn children_and_parents() {
     check(family(), &[("leaf.ssn", 1)], "leaf.ssn 1, left.ssn 1, top.ssn 1");
     check(family(), &[("leaf.ssn", 1), ("top.ssn", 2)], "leaf.ssn 2, left.ssn 2, top.ssn 2");
     check(family(), &[("left.more", 1)], "left.more 1");
+}
+
+#[test]
+fn what_refers_holds_what_it_refers_to() {
+    let tables = || {
+        vec![
+            relation(1, "users", &["id", "ssn"], &[], None),
+            relation(2, "orders", &["id", "of", "tail=right(of, 4)"], &[], None),
+            relation(3, "parts", &["id", "of", "by"], &[], None),
+            relation(4, "v", &["x"], &[], Some("SELECT of FROM parts")),
+        ]
+    };
+    let references = [[(2, 2), (1, 2)], [(3, 2), (2, 2)], [(3, 3), (1, 1)]];
+    let all = "orders.of 1, orders.tail 11, parts.of 1, users.ssn 1, v.x 1";
+    for named in [&[("users.ssn", 1)], &[("orders.of", 1)], &[("parts.of", 1)]] {
+        check_referring(tables(), &references, named, all);
+    }
+    let stricter = "orders.of 2, orders.tail 12, parts.of 2, users.ssn 2, v.x 2";
+    check_referring(tables(), &references, &[("users.ssn", 1), ("parts.of", 2)], stricter);
+    check_referring(tables(), &references, &[("users.id", 1)], "parts.by 1, users.id 1");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! INSERT, UPDATE, DELETE, MERGE and copies.
 
 use super::check_all;
+use crate::sql::lineage::Naming;
 
 #[test]
 fn plain_writes() {
@@ -141,6 +142,82 @@ fn laundering() {
         ),
         ("INSERT INTO v_clean (name) SELECT ssn FROM users", "- | into v_clean.name: users.ssn"),
     ]);
+}
+
+#[test]
+fn a_place_that_shows_more_hides_nothing() {
+    let kept = "- | ";
+    check_all(&[
+        // What is hidden altogether may go where nothing shows, and nowhere else.
+        ("INSERT INTO vault (ssn) SELECT ssn FROM users", "-"),
+        ("UPDATE shown SET gone = last", "-"),
+        ("UPDATE shown SET last = u.ssn FROM users u", &format!("{kept}into shown.last: users.ssn")),
+        ("UPDATE shown SET token = gone", &format!("{kept}into shown.token: shown.gone")),
+        ("INSERT INTO shown (last) SELECT ssn FROM users", &format!("{kept}into shown.last: users.ssn")),
+        (
+            "INSERT INTO shown (id, gone) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET last = excluded.gone",
+            &format!("{kept}into shown.last: shown.gone"),
+        ),
+        (
+            "MERGE INTO shown s USING users u ON s.id = u.id WHEN MATCHED THEN UPDATE SET last = u.ssn",
+            &format!("{kept}into shown.last: users.ssn"),
+        ),
+        (
+            "MERGE INTO shown s USING users u ON s.id = u.id WHEN NOT MATCHED THEN INSERT (last) VALUES (u.ssn)",
+            &format!("{kept}into shown.last: users.ssn"),
+        ),
+        // The same shows of a copy.
+        ("UPDATE shown SET other = last", "-"),
+        ("UPDATE shown SET other = token", &format!("{kept}into shown.other: shown.token")),
+        ("INSERT INTO shown (other) SELECT last FROM shown", "-"),
+        ("UPDATE shown SET (other, last) = (SELECT last, other FROM shown LIMIT 1)", "-"),
+        (
+            "UPDATE shown SET other = q.x FROM (SELECT last AS x FROM shown UNION ALL SELECT other FROM shown) q",
+            "-",
+        ),
+        (
+            "UPDATE shown SET other = q.x FROM (SELECT last AS x FROM shown UNION ALL SELECT token FROM shown) q",
+            &format!("{kept}into shown.other: shown.last+shown.token"),
+        ),
+        // Other characters would be the last ones.
+        (
+            "UPDATE shown SET other = left(last, 4)",
+            "- | fails shown.other: shown.last | into shown.other: shown.last",
+        ),
+        ("UPDATE shown SET gone = left(last, 4)", "- | fails shown.gone: shown.last"),
+        ("UPDATE shown SET other = few", "- | into shown.other: shown.few"),
+        ("UPDATE shown SET tags[1] = last", "- | fails shown.tags: shown.last | into shown.tags: shown.last"),
+        (
+            "INSERT INTO shown (tags[1:2]) SELECT tags FROM shown",
+            "- | fails shown.tags: shown.tags | into shown.tags: shown.tags",
+        ),
+        ("UPDATE shown SET other = x FROM nowhere", "- | fails shown.other:  | into shown.other: "),
+        ("UPDATE shown SET gone = x FROM nowhere", "- | fails shown.gone: "),
+    ]);
+}
+
+#[test]
+fn a_view_hides_what_is_under_it() {
+    check_all(&[
+        ("UPDATE v_shown SET x = s.other FROM shown s", "-"),
+        ("UPDATE v_shown SET x = u.ssn FROM users u", "- | into v_shown.x: users.ssn"),
+        ("INSERT INTO v_users (ssn) SELECT ssn FROM users", "-"),
+        ("INSERT INTO v_within (ssn) SELECT ssn FROM users", "- | fails v_within.ssn: users.ssn"),
+        // A rule names the view's column only.
+        ("INSERT INTO v_plain (x) SELECT ssn FROM users", "- | into v_plain.x: users.ssn"),
+        ("INSERT INTO v_last (last4) SELECT ssn FROM users", "- | into v_last.last4: users.ssn"),
+    ]);
+}
+
+#[test]
+fn every_table_that_a_name_may_mean_has_to_hide_it() {
+    let any = Naming::default();
+    super::check_named(
+        "INSERT INTO mixed (what) SELECT ssn FROM users",
+        &any,
+        "- | into mixed.what: users.ssn",
+    );
+    super::check_named("INSERT INTO north.mixed (what) SELECT ssn FROM users", &any, "-");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// How the line starts that Grille adds to an error it answers with itself.
-const CORRELATION_ID: &[u8] = b"DETAIL:  Grille correlation id ";
+/// How the line starts that Grille adds to an error it answers with itself: under a detail of the server's, or as the only one.
+const CORRELATION_ID: [&[u8]; 2] = [b"Grille correlation id ", b"DETAIL:  Grille correlation id "];
 
 /// What psql printed in one run, by test.
 #[derive(Debug, Default)]
@@ -49,7 +49,8 @@ impl Outputs {
 
 fn likeness(first: &[u8], again: &[u8], through: &[u8]) -> Likeness {
     let [first, again, through] = [first, again, through].map(lines);
-    let through: Vec<&[u8]> = through.into_iter().filter(|line| !line.starts_with(CORRELATION_ID)).collect();
+    let is_added = |line: &[u8]| CORRELATION_ID.iter().any(|start| line.starts_with(start));
+    let through: Vec<&[u8]> = through.into_iter().filter(|line| !is_added(line)).collect();
     // Only where the two have as many lines is it known which line of one belongs to which of the other.
     let comparable = first.len() == again.len();
     let unstable = |at: usize| comparable && first[at] != again[at];
@@ -105,6 +106,7 @@ mod tests {
     #[test]
     fn a_correlation_id_does_not_count() {
         check("a\nb", "a\nb", "a\nDETAIL:  Grille correlation id 0608f6f5-96.\nb", Likeness::Same);
+        check("DETAIL:  a\nb", "DETAIL:  a\nb", "DETAIL:  a\nGrille correlation id 1-2.\nb", Likeness::Same);
         check("a\nb", "a\nb", "a\nDETAIL:  Something else\nb", Likeness::Differs { lines: 1 });
     }
 
