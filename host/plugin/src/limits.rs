@@ -8,7 +8,7 @@ pub struct Limits {
     /// Longest time one call of a plugin may take, wall clock, rounded up to 5 ms. A policy answers in microseconds and
     /// a detector reads the largest text of 1 MiB in some 20 ms; a quarter of a second leaves room for
     /// interpreted languages and a busy machine, and is still short enough that a plugin that never answers is
-    /// noticed by nobody but its own statement, and the first time by those whose sessions share its worker.
+    /// noticed by nobody but its own statement.
     pub deadline: Duration,
     /// Most bytes of linear memory of one instance, all its memories together. A Rust detector needs 1 to 2 MiB, a Python
     /// policy about 20 MiB.

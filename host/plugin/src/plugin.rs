@@ -1,8 +1,6 @@
 //! A plugin bound to settings, and its instances: what the data plane calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use grille_core::audit::PluginRecord;
 use grille_core::{Action, Decision, Finding, PluginId};
@@ -28,13 +26,7 @@ pub struct Plugin {
     settings: CanonicalSettings,
     record: PluginRecord,
     log: Arc<GuestLog>,
-    /// A decision took longer than [`QUICK_MAX`].
-    was_slow: AtomicBool,
 }
-
-/// Longest time of a decision that an async worker may be kept for. A policy takes some tens of microseconds; two ticks are
-/// as finely as deadlines are kept, and more than a busy machine keeps a thread waiting for a core, mostly.
-const QUICK_MAX: Duration = Duration::from_millis(10);
 
 impl Plugin {
     /// Binds a component to settings, and has the plugin look at them once, in an instance that is thrown away. `id` is the
@@ -52,8 +44,7 @@ impl Plugin {
             settings: settings.digest.clone(),
         };
         let log = Arc::new(GuestLog::new(id.as_str().to_owned()));
-        let was_slow = AtomicBool::new(false);
-        let plugin = Self { id, component: component.clone(), settings, record, log, was_slow };
+        let plugin = Self { id, component: component.clone(), settings, record, log };
         let problems = plugin.rehearse().map_err(|event| plugin.failure(event))?;
         if problems.is_empty() { Ok(plugin) } else { Err(ConfigureError::Settings(problems)) }
     }
@@ -111,18 +102,7 @@ impl Plugin {
         action: &Action,
         attributes: &[(&str, &str)],
     ) -> Result<Decision, PluginFailure> {
-        let begun = Instant::now();
-        let decided = self.try_decide(context, action, attributes).map_err(|event| self.failure(event));
-        if begun.elapsed() > QUICK_MAX {
-            self.was_slow.store(true, Ordering::Relaxed);
-        }
-        decided
-    }
-
-    /// Whether no decision has taken longer than 10 ms so far: then an async worker may call [`Plugin::decide`] on a short
-    /// statement without handing its other tasks over first, which takes as long as the decision.
-    pub fn is_quick(&self) -> bool {
-        !self.was_slow.load(Ordering::Relaxed)
+        self.try_decide(context, action, attributes).map_err(|event| self.failure(event))
     }
 
     fn try_decide(

@@ -217,16 +217,6 @@ fn a_policy_that_turns_hostile_is_contained() {
 }
 
 #[test]
-fn a_policy_that_took_long_once_is_quick_no_more() {
-    let policy = plugin(&guest("hostile-policy"), &mode("spin-on-canary")).unwrap();
-    assert!(policy.is_quick(), "nothing is known against it");
-    let canary = Action { text: "SELECT canary".into(), ..action() };
-    assert_eq!(decide(&policy, &canary), End::Event(FailureEvent::Deadline));
-    assert_eq!(decide(&policy, &action()), End::served("allow"));
-    assert!(!policy.is_quick());
-}
-
-#[test]
 fn a_policy_remembers_nothing() {
     let policy = plugin(&guest("hostile-policy"), &mode("remember")).unwrap();
     for _ in 0..5 {

@@ -29,9 +29,6 @@ const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
 /// Longest statements that are traced on the worker itself: it takes some tens of µs, as much as analysis has just taken, and
 /// handing the worker's other sessions over to another thread would take longer.
 const TRACED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
-/// Statements of which no more was understood are given to a policy that has been quick so far on the worker itself. Else its
-/// other sessions are handed over to another thread first, which costs six switches between threads.
-const JUDGED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
 /// Statements of which more was understood are given to the policies each time.
 const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 
@@ -274,9 +271,7 @@ impl Judge<'_> {
         if remembers && let Some(known) = memory.get(&key) {
             return known;
         }
-        let decide = || policy.decide(&self.asker.context(self.exchange), action, &[]);
-        let is_quick = policy.is_quick() && weight(action) <= JUDGED_IN_PLACE_BYTES_MAX;
-        match if is_quick { decide() } else { block_in_place(decide) } {
+        match block_in_place(|| policy.decide(&self.asker.context(self.exchange), action, &[])) {
             Ok(decision) => {
                 if remembers {
                     memory.insert(key.to_owned(), decision.clone());
