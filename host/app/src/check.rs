@@ -120,7 +120,18 @@ fn describe_plugins(names: &[PluginId], plugins: &Plugins) -> String {
     let described = names.iter().map(|name| match plugins.by_name.get(name) {
         Some(plugin) => {
             let metadata = plugin.metadata();
-            format!("{name} ({} {}, sha256:{})", metadata.id, metadata.version, plugin.record().digest)
+            let granted: Vec<&str> = plugin.capabilities().map(|capability| capability.as_str()).collect();
+            let granted = if granted.is_empty() {
+                String::new()
+            } else {
+                format!(", may use {}", granted.join(" and "))
+            };
+            format!(
+                "{name} ({} {}{granted}, sha256:{})",
+                metadata.id,
+                metadata.version,
+                plugin.record().digest
+            )
         }
         None => name.to_string(),
     });

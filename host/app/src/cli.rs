@@ -1,5 +1,7 @@
 //! The command line. What the commands do is elsewhere.
 
+pub(crate) mod plugin;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -50,6 +52,15 @@ pub(crate) enum Command {
     /// Look into the audit log, and at the sessions that are open.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Write, build, check, try and measure plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Print the completion script for a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Print versions.
     Version,
     /// Compile the plugin on standard input. Grille starts itself so, with little memory and time.
@@ -200,14 +211,16 @@ mod tests {
             Usage: grille <COMMAND>
 
             Commands:
-              serve     Run the proxy until SIGTERM or SIGINT
-              check     Say what is wrong with a configuration, starting nothing
-              attack    Try to get protected values past a configuration, on scratch databases of a server of
-                        yours
-              schema    Print the JSON Schema of the configuration file
-              sessions  Look into the audit log, and at the sessions that are open
-              version   Print versions
-              help      Print this message or the help of the given subcommand(s)
+              serve        Run the proxy until SIGTERM or SIGINT
+              check        Say what is wrong with a configuration, starting nothing
+              attack       Try to get protected values past a configuration, on scratch databases of a server of
+                           yours
+              schema       Print the JSON Schema of the configuration file
+              sessions     Look into the audit log, and at the sessions that are open
+              plugin       Write, build, check, try and measure plugins
+              completions  Print the completion script for a shell
+              version      Print versions
+              help         Print this message or the help of the given subcommand(s)
 
             Options:
               -h, --help     Print help

@@ -85,13 +85,16 @@ fn with_engine(mut config: Config, engine: Option<Engine>) -> Result<Loaded, Fai
 }
 
 fn cache_directory(config: &Config) -> Option<PathBuf> {
+    config.cache_directory.clone().or_else(default_cache_directory)
+}
+
+/// Where compiled plugins are kept unless a configuration says otherwise.
+pub(crate) fn default_cache_directory() -> Option<PathBuf> {
     let from = |variable: &str, below: &str| {
         let directory = std::env::var_os(variable).filter(|value| !value.is_empty())?;
         Some(PathBuf::from(directory).join(below))
     };
-    let named = config.cache_directory.clone();
-    named
-        .or_else(|| from("CACHE_DIRECTORY", ""))
+    from("CACHE_DIRECTORY", "")
         .or_else(|| from("XDG_CACHE_HOME", "grille/compiled"))
         .or_else(|| from("HOME", ".cache/grille/compiled"))
 }

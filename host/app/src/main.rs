@@ -9,6 +9,7 @@ mod config;
 mod failure;
 mod load;
 mod logging;
+mod plugin;
 mod plugins;
 mod reload;
 mod serve;
@@ -18,7 +19,7 @@ mod surroundings;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::attack::Verdict;
 use crate::cli::{Cli, Command};
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         Command::Schema { markdown: false } => print(&format!("{:#}\n", config::reference::schema())),
         Command::Schema { markdown: true } => print(&config::reference::page()),
         Command::Sessions(command) => sessions::run(command).and_then(|text| print(&text)),
+        Command::Plugin(command) => plugin(command),
+        Command::Completions { shell } => print(&completions(shell)),
         Command::Version => print(&versions()),
     };
     match done {
@@ -55,6 +58,21 @@ fn versions() -> String {
         env!("CARGO_PKG_VERSION"),
         grille_core::audit::FORMAT_VERSION
     )
+}
+
+fn plugin(command: cli::plugin::Plugin) -> Result<(), Failure> {
+    let report = plugin::run(command)?;
+    print(&report.text)?;
+    match report.verdict {
+        plugin::Verdict::Good => Ok(()),
+        plugin::Verdict::Bad => Err(Failure::Told),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "grille", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 fn attack(command: cli::Attack) -> Result<(), Failure> {

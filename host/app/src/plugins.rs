@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use grille_core::PluginId;
-use grille_plugin::{Compiler, ConfigureError, Engine, EngineSettings, Limits, Plugin};
+use grille_plugin::{
+    Compiler, Component, ConfigureError, Engine, EngineSettings, KeyedTransforms, Limits, Plugin, Services,
+};
+use grille_proxy::HttpsOutbound;
+use grille_proxy::tls::{TrustedRoots, client_config};
+use grille_proxy::upstream::load_token_key;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, PluginSettings, Problem, most_similar};
@@ -19,7 +24,7 @@ use crate::surroundings::chain;
 const FILE_BYTES_MAX: u64 = 65 << 20;
 
 /// What the hidden command that compiles is called.
-const COMPILE_COMMAND: &str = "plugin-compile";
+pub(crate) const COMPILE_COMMAND: &str = "plugin-compile";
 
 /// Configured plugins by name, and the engine they run in.
 pub(crate) struct Plugins {
@@ -39,14 +44,22 @@ pub(crate) fn engine(config: &Config, cache_directory: PathBuf) -> Result<Engine
     };
     let compiler = Compiler::Child { program, arguments: vec![COMPILE_COMMAND.into()] };
     let engine = Engine::new(EngineSettings { cache_directory, compiler, limits });
-    Ok(engine.context("cannot start the plugin engine")?)
+    Ok(engine.context("cannot start the plugin engine")?.with_services(services(config)))
+}
+
+/// What capabilities need. A key that cannot be read is a problem of its own (`crate::surroundings`).
+fn services(config: &Config) -> Services {
+    let key = config.proxy.token_key.as_ref().and_then(|source| load_token_key(source).ok());
+    let keyed = key.and_then(|key| KeyedTransforms::new(&key).ok());
+    let outbound = HttpsOutbound::new(|| client_config(TrustedRoots::System));
+    Services { outbound: Some(Arc::new(outbound)), keyed: keyed.map(Arc::new) }
 }
 
 /// Loads every plugin and holds it against the roles. Problems are added; the plugins without any are returned.
 pub(crate) fn load(config: &Config, engine: Engine, problems: &mut Vec<Problem>) -> Plugins {
     let mut by_name = BTreeMap::new();
     for settings in &config.plugins {
-        match load_one(&engine, settings) {
+        match load_one(&engine, settings, problems) {
             Ok(plugin) => _ = by_name.insert(settings.name.clone(), Arc::new(plugin)),
             Err(found) => problems.extend(found),
         }
@@ -56,7 +69,12 @@ pub(crate) fn load(config: &Config, engine: Engine, problems: &mut Vec<Problem>)
     Plugins { by_name, engine }
 }
 
-fn load_one(engine: &Engine, settings: &PluginSettings) -> Result<Plugin, Vec<Problem>> {
+/// Warnings are added to `warnings`; errors are returned.
+fn load_one(
+    engine: &Engine,
+    settings: &PluginSettings,
+    warnings: &mut Vec<Problem>,
+) -> Result<Plugin, Vec<Problem>> {
     let name = &settings.name;
     let at_file =
         |message: String| vec![Problem::error(settings.at.clone(), format!("plugin `{name}`: {message}"))];
@@ -64,7 +82,10 @@ fn load_one(engine: &Engine, settings: &PluginSettings) -> Result<Plugin, Vec<Pr
         .map_err(|error| at_file(format!("cannot read {}: {error}", settings.file.display())))?;
     check_digest(settings, &bytes).map_err(at_file)?;
     let component = engine.compile(&bytes).map_err(|error| at_file(chain(&error)))?;
-    Plugin::configure(&component, name.clone(), &settings.settings).map_err(|error| match error {
+    warnings.extend(needless_grants(settings, &component));
+    let configured =
+        Plugin::configure_granted(&component, name.clone(), &settings.settings, &settings.grants);
+    configured.map_err(|error| match error {
         ConfigureError::Settings(found) => {
             let told = found.iter().map(|found| {
                 let place = if found.pointer.is_empty() { "settings" } else { &found.pointer };
@@ -73,8 +94,27 @@ fn load_one(engine: &Engine, settings: &PluginSettings) -> Result<Plugin, Vec<Pr
             });
             told.collect()
         }
-        ConfigureError::TooLarge | ConfigureError::Failed(_) => at_file(chain(&error)),
+        ConfigureError::TooLarge
+        | ConfigureError::NotGranted { .. }
+        | ConfigureError::Unavailable(_)
+        | ConfigureError::Failed(_) => at_file(chain(&error)),
     })
+}
+
+/// What is granted and never asked for could be asked for by the plugin's next version, unseen.
+fn needless_grants(settings: &PluginSettings, component: &Component) -> Option<Problem> {
+    let needless: Vec<&str> = settings
+        .grants
+        .capabilities
+        .difference(component.imports())
+        .map(|granted| granted.as_str())
+        .collect();
+    if needless.is_empty() {
+        return None;
+    }
+    let message =
+        format!("plugin `{}` is granted what it does not use: {}", settings.name, needless.join(", "));
+    Some(Problem::warning(settings.at.clone(), message).help("take it out of its grants"))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

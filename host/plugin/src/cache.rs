@@ -9,11 +9,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use crate::limits::ARTEFACT_BYTES_MAX;
+use crate::limits::{ARTEFACT_BYTES_MAX, CACHE_BYTES_MAX};
 
 /// The directory of compiled components cannot be used: the operator's fault.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +59,7 @@ impl Cache {
         Ok(Self { directory: directory.to_owned(), engine })
     }
 
-    /// The compiled form of the component with that digest, if it is there and whole.
+    /// What was kept under a name, if it is there and whole. It counts as used.
     pub(crate) fn load(&self, component: &str) -> Option<Vec<u8>> {
         let key = self.key(component);
         match self.read(&key) {
@@ -78,10 +79,13 @@ impl Cache {
         if !metadata.is_file() || !is_private(&metadata) {
             return Err(io::Error::other("it is not a file of this user alone"));
         }
+        // What is used stays longest; where that cannot be noted, it is compiled again some day.
+        let _ = file.set_modified(SystemTime::now());
         whole_artefact(key, &read_bounded(file)?).ok_or_else(|| io::Error::other("it is damaged"))
     }
 
-    /// Keeps the compiled form. Other processes see all of it or nothing.
+    /// Keeps the compiled form under a name, and lets go what was used longest ago once there is too much. Other processes
+    /// see all of it or nothing.
     pub(crate) fn store(&self, component: &str, artefact: &[u8]) -> io::Result<()> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let key = self.key(component);
@@ -93,7 +97,29 @@ impl Cache {
             // It may not exist, and nothing more can be done.
             let _ = fs::remove_file(&temporary);
         }
-        renamed
+        renamed?;
+        self.trim(CACHE_BYTES_MAX)
+    }
+
+    /// Removes the files used longest ago until the rest has at most so many bytes. The newest stays in any case.
+    fn trim(&self, bytes_max: u64) -> io::Result<()> {
+        let mut files = vec![];
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            // Another process may have removed it meanwhile.
+            let Ok(metadata) = entry.metadata() else { continue };
+            files.push((metadata.modified()?, metadata.len(), entry.path()));
+        }
+        files.sort_by(|one, other| other.cmp(one));
+        let mut bytes = 0;
+        for (index, (_, length, path)) in files.iter().enumerate() {
+            bytes += length;
+            if index > 0 && bytes > bytes_max {
+                // The same again; what cannot be removed now is tried the next time.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, path: &Path, key: &str, artefact: &[u8]) -> io::Result<()> {
@@ -136,6 +162,7 @@ fn digest(key: &str, artefact: &[u8]) -> [u8; DIGEST_BYTES] {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use super::*;
 
@@ -180,6 +207,33 @@ mod tests {
         cache.store("d1", b"machine code").expect("it can be written");
         fs::rename(&file, path.join("d2.e1")).expect("it can be renamed");
         assert_eq!(cache.load("d2"), None, "a file under another's name");
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("cache");
+        let cache = cache(&path);
+        let age = |name: &str, seconds| {
+            let file = File::open(path.join(name)).expect("it is there");
+            file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).expect("it is ours");
+        };
+        for name in ["a", "b", "c"] {
+            cache.store(name, &[0; 100]).expect("it can be written");
+        }
+        age("a.e1", 10);
+        age("b.e1", 30);
+        age("c.e1", 20);
+        assert!(cache.load("b").is_some());
+        let one = fs::metadata(path.join("a.e1")).expect("it is there").len();
+        let left = |bytes| {
+            cache.trim(bytes).expect("it is ours");
+            ["a", "b", "c"].map(|name| path.join(name).with_extension("e1").exists())
+        };
+        assert_eq!(left(3 * one), [true, true, true]);
+        assert_eq!(left(3 * one - 1), [true, true, false]);
+        assert_eq!(left(one), [false, true, false], "what was loaded last is newest");
+        assert_eq!(left(0), [false, true, false]);
     }
 
     #[test]

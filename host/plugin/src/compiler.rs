@@ -1,8 +1,9 @@
 //! Turning WebAssembly into machine code, in a process of its own that has little to lose.
 //!
-//! A component is hostile input to a large compiler. The child gets it on standard input, gives machine code on standard
-//! output, has limits on memory, time and files, inherits no environment, and is killed when it takes too long.
+//! A component is hostile input to a large compiler, and to what rewrites it for snapshots. The child gets it on standard
+//! input, gives machine code on standard output, has limits on memory, time and files, inherits no environment, and is killed when it takes too long.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -15,9 +16,10 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::failure::host_text;
 use crate::limits::{
-    ARTEFACT_BYTES_MAX, COMPILE_ADDRESS_SPACE_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_STDERR_BYTES_MAX,
-    COMPILE_TIME_MAX, COMPONENT_BYTES_MAX,
+    ARTEFACT_BYTES_MAX, COMPILE_ADDRESS_SPACE_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_INPUT_BYTES_MAX,
+    COMPILE_STDERR_BYTES_MAX, COMPILE_TIME_MAX,
 };
+use crate::snapshot::{self, State};
 use crate::untrusted::clean_text;
 use crate::wasm_config;
 
@@ -64,30 +66,99 @@ pub enum CompileError {
 }
 
 impl Compiler {
-    /// Machine code for a component.
+    /// Compiles; [`artefact_parts`] takes the answer apart.
     pub(crate) fn compile(
         &self,
         engine: &wasmtime::Engine,
-        component: &[u8],
+        request: &Request<'_>,
     ) -> Result<Vec<u8>, CompileError> {
         match self {
-            Self::InProcess => engine
-                .precompile_component(component)
-                .map_err(|error| CompileError::Invalid(host_text(&error))),
+            Self::InProcess => request.artefact(engine),
             Self::Child { program, arguments } => {
                 let mut command = Command::new(program);
                 command.args(arguments);
-                compile_in_child(command, component, COMPILE_TIME_MAX)
+                compile_in_child(command, &request.encode(), COMPILE_TIME_MAX)
             }
         }
     }
 }
 
-fn compile_in_child(
-    mut command: Command,
-    component: &[u8],
-    time_max: Duration,
-) -> Result<Vec<u8>, CompileError> {
+/// What is to be compiled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Request<'a> {
+    /// A component, as its author built it.
+    pub(crate) component: &'a [u8],
+    /// What its memories and globals begin with. Without, it begins as it does, and is made to let them be read.
+    pub(crate) state: Option<Cow<'a, State>>,
+}
+
+impl<'a> Request<'a> {
+    /// The length of the component in 8 bytes, the component, and the state if there is one.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = (self.component.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(self.component);
+        if let Some(state) = &self.state {
+            state.encode(&mut bytes);
+        }
+        bytes
+    }
+
+    fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (component, state) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let state = if state.is_empty() { None } else { Some(Cow::Owned(State::decode(state)?)) };
+        Some(Self { component, state })
+    }
+
+    fn artefact(&self, engine: &wasmtime::Engine) -> Result<Vec<u8>, CompileError> {
+        match &self.state {
+            None => compile_readable(engine, self.component),
+            Some(state) => {
+                let component = snapshot::rewrite(self.component, state)
+                    .map_err(|error| CompileError::Invalid(error.to_string()))?;
+                Ok(artefact("", &precompile(engine, &component)?))
+            }
+        }
+    }
+}
+
+/// Compiles a component so that its state can be read, or as it is where that is not possible.
+fn compile_readable(engine: &wasmtime::Engine, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    // Before Wizer sees it, which allows more proposals than it knows how to treat.
+    wasm_config::validate(component).map_err(|error| CompileError::Invalid(error.to_string()))?;
+    let reason = match snapshot::instrument(component) {
+        Ok(readable) => match precompile(engine, &readable) {
+            Ok(code) => return Ok(artefact("", &code)),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Ok(artefact(&reason, &precompile(engine, component)?))
+}
+
+fn precompile(engine: &wasmtime::Engine, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    engine.precompile_component(component).map_err(|error| CompileError::Invalid(host_text(&error)))
+}
+
+/// What the compiler gives, and what is kept on disk: why there can be no snapshot of the component, empty where there can,
+/// after its length in two bytes; then machine code.
+fn artefact(no_snapshot: &str, code: &[u8]) -> Vec<u8> {
+    let reason = clean_text(no_snapshot, REASON_BYTES_MAX);
+    let length = u16::try_from(reason.len()).unwrap_or(u16::MAX).to_le_bytes();
+    [&length, reason.as_bytes(), code].concat()
+}
+
+/// The two parts of an artefact; `None` when it is none.
+pub(crate) fn artefact_parts(artefact: &[u8]) -> Option<(String, &[u8])> {
+    let (length, rest) = artefact.split_first_chunk()?;
+    let (reason, code) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+    Some((clean_text(&String::from_utf8_lossy(reason), REASON_BYTES_MAX), code))
+}
+
+/// Longest reason why there is no snapshot, in bytes.
+const REASON_BYTES_MAX: usize = 400;
+
+fn compile_in_child(mut command: Command, input: &[u8], time_max: Duration) -> Result<Vec<u8>, CompileError> {
     command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let deadline = Instant::now() + time_max;
     let mut child = command.spawn()?;
@@ -99,7 +170,7 @@ fn compile_in_child(
     thread::scope(|scope| {
         let (result, results) = mpsc::channel();
         // A child that ends before it has read everything says why by its status.
-        scope.spawn(move || drop(stdin.write_all(component)));
+        scope.spawn(move || drop(stdin.write_all(input)));
         scope.spawn(move || drop(result.send(read_at_most(stdout, ARTEFACT_BYTES_MAX))));
         let message = scope.spawn(move || read_at_most(stderr, COMPILE_STDERR_BYTES_MAX));
         let artefact = results.recv_timeout(time_max);
@@ -156,12 +227,14 @@ pub fn compile_child() -> ExitCode {
 
 fn compile_streams() -> Result<(), CompileError> {
     limit_process()?;
-    let component = read_at_most(io::stdin().lock(), COMPONENT_BYTES_MAX);
-    if component.len() > COMPONENT_BYTES_MAX {
+    let input = read_at_most(io::stdin().lock(), COMPILE_INPUT_BYTES_MAX);
+    if input.len() > COMPILE_INPUT_BYTES_MAX {
         return Err(CompileError::Invalid("the component is too large".to_owned()));
     }
+    let request = Request::decode(&input)
+        .ok_or_else(|| CompileError::Invalid("this is no request to compile".to_owned()))?;
     let engine = wasm_config::compiling_engine().map_err(|error| CompileError::Invalid(host_text(&error)))?;
-    let artefact = Compiler::InProcess.compile(&engine, &component)?;
+    let artefact = request.artefact(&engine)?;
     io::stdout().lock().write_all(&artefact)?;
     Ok(())
 }
@@ -190,6 +263,32 @@ mod tests {
     }
 
     const PLENTY: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_request_survives_the_way_to_the_child() {
+        let check = |state: Option<State>| {
+            let request = Request { component: b"\0asm", state: state.map(Cow::Owned) };
+            assert_eq!(Request::decode(&request.encode()), Some(request));
+        };
+        check(None);
+        let bytes = [0, 1, 0, 0, 0, b'g', 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        check(Some(State::decode(&bytes).expect("one value")));
+        let whole = Request { component: b"\0asm", state: None }.encode();
+        (0..whole.len()).for_each(|cut| assert_eq!(Request::decode(&whole[..cut]), None, "{cut}"));
+        assert_eq!(Request::decode(&[&whole[..], b"x"].concat()), None, "a state that is none");
+    }
+
+    #[test]
+    fn an_artefact_is_a_reason_and_code() {
+        let check = |reason: &str, expected: &str| {
+            let artefact = artefact(reason, b"code");
+            assert_eq!(artefact_parts(&artefact), Some((expected.to_owned(), &b"code"[..])));
+        };
+        check("", "");
+        check("it has tables", "it has tables");
+        check("a\nb", "a b");
+        assert!(artefact_parts(b"").is_none() && artefact_parts(&[9, 0, 1]).is_none());
+    }
 
     #[test]
     fn the_childs_output_is_the_result() {

@@ -1,10 +1,13 @@
 //! A component that was read, checked and compiled, not yet bound to settings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::Engine;
+use crate::capability::Capability;
+use crate::compiler::Request;
+use crate::engine::{Engine, Prepared};
 use crate::failure::host_text;
 use crate::gate::GateSet;
 use crate::inspect::{Inspection, inspect};
@@ -18,18 +21,30 @@ use crate::world::World;
 /// A component ready to be configured. Cheap to clone.
 #[derive(Clone)]
 pub struct Component {
-    loaded: Arc<Loaded>,
+    facts: Arc<Facts>,
+    linked: Linked,
+    /// As its author built it: snapshots are made of it.
+    bytes: Arc<[u8]>,
+    /// Why there can be none.
+    no_snapshot: Option<Arc<str>>,
 }
 
-struct Loaded {
-    engine: Engine,
-    linked: Linked,
-    world: World,
-    pure: bool,
-    digest: String,
-    metadata: Metadata,
-    gates: GateSet,
+/// What is known of a component, without its code: that is large, and a plugin that restores a snapshot does not need it.
+pub(crate) struct Facts {
+    pub(crate) engine: Engine,
+    pub(crate) world: World,
+    /// What it may be given.
+    pub(crate) imports: BTreeSet<Capability>,
+    pub(crate) digest: String,
+    pub(crate) metadata: Metadata,
+    pub(crate) gates: GateSet,
     schema: SettingsSchema,
+}
+
+impl Facts {
+    pub(crate) fn is_pure(&self) -> bool {
+        self.imports.iter().all(|import| import.is_pure())
+    }
 }
 
 impl Engine {
@@ -42,63 +57,85 @@ impl Engine {
         if bytes.len() > COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { size: bytes.len() });
         }
-        let Inspection { world, pure, metadata } = inspect(bytes)?;
+        let Inspection { world, imports, metadata } = inspect(bytes)?;
         let metadata = Metadata::parse(metadata, world)?;
+        if let Some(capability) = imports.iter().find(|import| metadata.reason(**import).is_none()) {
+            return Err(LoadError::Undeclared { capability: *capability });
+        }
         let gates = GateSet::new(&metadata.labels).ok_or(MetadataError::GateSets)?;
         let schema = SettingsSchema::new(&metadata.settings_schema).map_err(LoadError::Schema)?;
         let digest = settings::hex(&Sha256::digest(bytes));
-        let compiled = self.compiled(&digest, bytes)?;
-        let linked = Linked::new(&compiled, world).map_err(|error| LoadError::Link(host_text(&error)))?;
-        let engine = self.clone();
-        let loaded = Loaded { engine, linked, world, pure, digest, metadata, gates, schema };
-        Ok(Component { loaded: Arc::new(loaded) })
+        let Prepared { compiled, no_snapshot } = match self.cached(&digest) {
+            Some(prepared) => prepared,
+            None => self.compile_as(&digest, &Request { component: bytes, state: None })?,
+        };
+        let linked =
+            Linked::new(&compiled, world, &imports).map_err(|error| LoadError::Link(host_text(&error)))?;
+        let facts = Facts { engine: self.clone(), world, imports, digest, metadata, gates, schema };
+        let no_snapshot = no_snapshot.map(Arc::from);
+        Ok(Component { facts: Arc::new(facts), linked, bytes: bytes.into(), no_snapshot })
     }
 }
 
 impl Component {
     /// SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.loaded.digest
+        &self.facts.digest
     }
 
     /// What it is for.
     pub fn world(&self) -> World {
-        self.loaded.world
+        self.facts.world
     }
 
     /// What it says of itself.
     pub fn metadata(&self) -> &Metadata {
-        &self.loaded.metadata
+        &self.facts.metadata
     }
 
-    /// Whether it imports no clock, so that equal inputs give equal outputs.
+    /// The capabilities it imports: all it could ever use.
+    pub fn imports(&self) -> &BTreeSet<Capability> {
+        &self.facts.imports
+    }
+
+    /// Whether equal inputs give equal outputs: it imports no clock, no state and no way out.
     pub fn is_pure(&self) -> bool {
-        self.loaded.pure
+        self.facts.is_pure()
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.loaded.engine
+    /// The same component, of which no snapshot is taken: each instance is configured. To measure what snapshots save.
+    pub fn without_snapshots(mut self) -> Self {
+        self.no_snapshot = Some(Arc::from("none was wanted"));
+        self
+    }
+
+    pub(crate) fn facts(&self) -> &Arc<Facts> {
+        &self.facts
     }
 
     pub(crate) fn linked(&self) -> &Linked {
-        &self.loaded.linked
-    }
-
-    pub(crate) fn gates(&self) -> &GateSet {
-        &self.loaded.gates
+        &self.linked
     }
 
     pub(crate) fn schema(&self) -> &SettingsSchema {
-        &self.loaded.schema
+        &self.facts.schema
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn no_snapshot(&self) -> Option<&str> {
+        self.no_snapshot.as_deref()
     }
 }
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Component")
-            .field("id", &self.loaded.metadata.id)
-            .field("world", &self.loaded.world)
-            .field("digest", &self.loaded.digest)
+            .field("id", &self.facts.metadata.id)
+            .field("world", &self.facts.world)
+            .field("digest", &self.facts.digest)
             .finish_non_exhaustive()
     }
 }

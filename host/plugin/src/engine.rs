@@ -11,7 +11,8 @@ use wasmtime::component::Component as Compiled;
 use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cache::{Cache, CacheError};
-use crate::compiler::{CompileError, Compiler};
+use crate::capability::{Services, StateStore};
+use crate::compiler::{CompileError, Compiler, Request, artefact_parts};
 use crate::failure::host_text;
 use crate::limits::{self, Limits, TICK};
 use crate::wasm_config::config;
@@ -41,10 +42,18 @@ pub enum EngineError {
     Thread(#[from] std::io::Error),
 }
 
+/// A component that can be linked and run.
+pub(crate) struct Prepared {
+    pub(crate) compiled: Compiled,
+    /// Why no snapshot of it can be made; the component's own property.
+    pub(crate) no_snapshot: Option<String>,
+}
+
 /// Compiles and runs plugins. One for a process; cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    services: Services,
 }
 
 struct Shared {
@@ -52,6 +61,7 @@ struct Shared {
     limits: Limits,
     cache: Cache,
     compiler: Compiler,
+    states: StateStore,
     /// As long as an engine lives, its deadlines must pass: whatever runs plugins holds the engine.
     _ticker: Ticker,
 }
@@ -69,7 +79,15 @@ impl Engine {
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Wasmtime(host_text(&error)))?;
         let cache = Cache::open(&cache_directory, compatibility(&wasmtime))?;
         let ticker = Ticker::start(&wasmtime)?;
-        Ok(Self { shared: Arc::new(Shared { wasmtime, limits, cache, compiler, _ticker: ticker }) })
+        let states = StateStore::default();
+        let shared = Shared { wasmtime, limits, cache, compiler, states, _ticker: ticker };
+        Ok(Self { shared: Arc::new(shared), services: Services::default() })
+    }
+
+    /// The same engine, for plugins that may be granted what needs these services.
+    #[must_use]
+    pub fn with_services(self, services: Services) -> Self {
+        Self { services, ..self }
     }
 
     /// What plugins may use.
@@ -77,22 +95,37 @@ impl Engine {
         &self.shared.limits
     }
 
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(crate) fn states(&self) -> &StateStore {
+        &self.shared.states
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.wasmtime
     }
 
-    /// The machine code of a component, from the cache where it is there and whole.
-    pub(crate) fn compiled(&self, digest: &str, component: &[u8]) -> Result<Compiled, CompileError> {
-        let cached = self.shared.cache.load(digest).map(|artefact| self.adopt(&artefact));
-        if let Some(Ok(compiled)) = cached {
-            return Ok(compiled);
-        }
-        let artefact = self.shared.compiler.compile(&self.shared.wasmtime, component)?;
-        let compiled = self.adopt(&artefact).map_err(|error| CompileError::Unsuitable(host_text(&error)))?;
-        if let Err(error) = self.shared.cache.store(digest, &artefact) {
+    /// What was compiled under that name before, where it is still there and whole.
+    pub(crate) fn cached(&self, key: &str) -> Option<Prepared> {
+        self.prepared(&self.shared.cache.load(key)?).ok()
+    }
+
+    /// Compiles, and keeps the machine code under a name that says all it depends on, but for the engine.
+    pub(crate) fn compile_as(&self, key: &str, request: &Request<'_>) -> Result<Prepared, CompileError> {
+        let artefact = self.shared.compiler.compile(&self.shared.wasmtime, request)?;
+        let prepared = self.prepared(&artefact)?;
+        if let Err(error) = self.shared.cache.store(key, &artefact) {
             tracing::warn!(%error, "a compiled plugin could not be kept and will be compiled again next time");
         }
-        Ok(compiled)
+        Ok(prepared)
+    }
+
+    fn prepared(&self, artefact: &[u8]) -> Result<Prepared, CompileError> {
+        let (no_snapshot, code) = artefact_parts(artefact).ok_or(CompileError::Unusable)?;
+        let compiled = self.adopt(code).map_err(|error| CompileError::Unsuitable(host_text(&error)))?;
+        Ok(Prepared { compiled, no_snapshot: (!no_snapshot.is_empty()).then_some(no_snapshot) })
     }
 
     /// Makes machine code runnable.
@@ -100,11 +133,11 @@ impl Engine {
         unsafe_code,
         reason = "Wasmtime cannot check machine code; where it came from is checked instead"
     )]
-    fn adopt(&self, artefact: &[u8]) -> wasmtime::Result<Compiled> {
-        // SAFETY: `artefact` is the output of this engine's own compiler, taken from its standard output or out of memory a
+    fn adopt(&self, code: &[u8]) -> wasmtime::Result<Compiled> {
+        // SAFETY: `code` is the output of this engine's own compiler, taken from its standard output or out of memory a
         // moment ago, or from a cache file whose owner, mode and digest were checked (crate::cache). Components from
         // outside only ever reach the compiler's input, and no other caller exists.
-        unsafe { Compiled::deserialize(&self.shared.wasmtime, artefact) }
+        unsafe { Compiled::deserialize(&self.shared.wasmtime, code) }
     }
 }
 
@@ -138,13 +171,17 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     pool
 }
 
-/// Different for engines that cannot run each other's machine code; Wasmtime's version is part of it. Wasmtime checks
+/// Different for engines that cannot run each other's machine code; Wasmtime's version and ours are part of it. Wasmtime checks
 /// again when code is loaded, so a collision costs a compilation and nothing else.
 fn compatibility(engine: &wasmtime::Engine) -> String {
     let mut hasher = DefaultHasher::new();
+    PREPARATION.hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
+
+/// Counts the ways in which components were made ready for the compiler: now, so that their state can be read.
+const PREPARATION: u32 = 2;
 
 /// How many ticks make up a time: one more than fit, because the first may come at once.
 pub(crate) fn ticks(time: Duration) -> u64 {

@@ -128,7 +128,7 @@ const ERROR_TEXT_BYTES_MAX: usize = 300;
 #[error("memory limit")]
 pub(crate) struct MemoryLimit;
 
-/// Ends a call that uses a capability where it must not.
+/// Ends a call that uses a capability where it must not: what `configure` leaves behind is what every exchange begins with.
 #[derive(Debug, thiserror::Error)]
-#[error("asked for the time while being configured")]
+#[error("used a capability before it served an exchange; `configure` may only log")]
 pub(crate) struct ForbiddenCall;

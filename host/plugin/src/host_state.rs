@@ -1,50 +1,100 @@
 //! What the host keeps beside an instance: its limits, and what its capabilities need.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use grille_core::RoleName;
 use wasmtime::ResourceLimiter;
 
-use crate::failure::MemoryLimit;
+use crate::capability::{EgressError, Granted, GuestRequest, KeyedError, Namespace, OutboundReply, Values};
+use crate::failure::{ForbiddenCall, MemoryLimit};
 use crate::limits::{
-    CORE_INSTANCES_MAX, LOG_BYTES_MAX, LOG_MESSAGES_PER_SECOND, Limits, MEMORIES_MAX, TABLES_MAX,
+    CORE_INSTANCES_MAX, EGRESS_REQUESTS_MAX, EGRESS_TIME_MAX, Limits, MEMORIES_MAX, TABLES_MAX,
 };
-use crate::untrusted::clean_text;
 
 /// What the host keeps beside an instance: its limits, and what its capabilities need.
 pub(crate) struct HostState {
     memory_left: usize,
     table_elements: usize,
-    phase: Phase,
-    log: Arc<GuestLog>,
+    granted: Arc<Granted>,
+    /// None until it serves: before, it must be pure, and may only log.
+    serving: Option<Serving>,
 }
 
-/// What an instance is allowed depends on what it is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Must be pure: no capability but the log.
-    Configuring,
-    /// May use its capabilities.
-    Serving,
+/// What an instance may use while it serves one exchange.
+pub(crate) struct Serving {
+    namespace: Option<Arc<Namespace>>,
+    requests_left: u32,
+    /// Of [`EGRESS_TIME_MAX`].
+    time_left: Duration,
+    /// Time that the current call spent waiting for others and has not been given back yet.
+    waited: Duration,
 }
 
 impl HostState {
-    pub(crate) fn new(limits: &Limits, log: Arc<GuestLog>) -> Self {
+    pub(crate) fn new(limits: &Limits, granted: Arc<Granted>) -> Self {
         let Limits { memory_bytes, table_elements, .. } = *limits;
-        Self { memory_left: memory_bytes, table_elements, phase: Phase::Configuring, log }
+        Self { memory_left: memory_bytes, table_elements, granted, serving: None }
     }
 
-    pub(crate) fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
+    /// From here on it serves an exchange under that role.
+    pub(crate) fn serve(&mut self, role: &RoleName) {
+        self.serving = Some(Serving {
+            namespace: self.granted.state.as_ref().map(|state| state.of(role)),
+            requests_left: EGRESS_REQUESTS_MAX,
+            time_left: EGRESS_TIME_MAX,
+            waited: Duration::ZERO,
+        });
     }
 
     pub(crate) fn log(&self, level: u32, message: &str) {
-        self.log.write(level, message);
+        self.granted.log.write(level, message);
+    }
+
+    /// What it may use now.
+    pub(crate) fn serving(&mut self) -> Result<&mut Serving, ForbiddenCall> {
+        self.serving.as_mut().ok_or(ForbiddenCall)
+    }
+
+    /// Where it keeps values.
+    pub(crate) fn namespace(&mut self) -> Result<&Namespace, ForbiddenCall> {
+        self.serving()?.namespace.as_deref().ok_or(ForbiddenCall)
+    }
+
+    /// Transforms values under a key.
+    pub(crate) fn transform(
+        &mut self,
+        method: &str,
+        domain: &str,
+        input: &Values,
+    ) -> Result<Result<Values, KeyedError>, ForbiddenCall> {
+        self.serving()?;
+        let keyed = self.granted.keyed.as_ref().ok_or(ForbiddenCall)?;
+        Ok(keyed.transforms.transform(&keyed.plugin, method, domain, input))
+    }
+
+    /// Sends a request, within what is left to the exchange of requests and time.
+    pub(crate) fn fetch(
+        &mut self,
+        request: GuestRequest,
+    ) -> Result<Result<OutboundReply, EgressError>, ForbiddenCall> {
+        let serving = self.serving.as_mut().ok_or(ForbiddenCall)?;
+        let egress = self.granted.egress.as_ref().ok_or(ForbiddenCall)?;
+        if serving.requests_left == 0 || serving.time_left.is_zero() {
+            return Ok(Err(EgressError::Spent));
+        }
+        serving.requests_left -= 1;
+        let begun = Instant::now();
+        let reply = egress.fetch(request, serving.time_left);
+        let waited = begun.elapsed().min(serving.time_left);
+        serving.time_left -= waited;
+        serving.waited += waited;
+        Ok(reply)
+    }
+
+    /// How long the current call waited for others since this was asked last.
+    pub(crate) fn take_waited(&mut self) -> Duration {
+        self.serving.as_mut().map_or(Duration::ZERO, |serving| std::mem::take(&mut serving.waited))
     }
 }
 
@@ -69,74 +119,5 @@ impl ResourceLimiter for HostState {
 
     fn memories(&self) -> usize {
         MEMORIES_MAX as usize
-    }
-}
-
-/// Where a plugin's own log messages go.
-pub(crate) struct GuestLog {
-    plugin: String,
-    allowance: Allowance,
-}
-
-impl GuestLog {
-    pub(crate) fn new(plugin: String) -> Self {
-        Self { plugin, allowance: Allowance::new() }
-    }
-
-    fn write(&self, level: u32, message: &str) {
-        if !self.allowance.take() {
-            return;
-        }
-        let plugin = self.plugin.as_str();
-        let message = clean_text(message, LOG_BYTES_MAX);
-        match level {
-            0 => tracing::trace!(target: "grille::guest", plugin, message),
-            1 => tracing::debug!(target: "grille::guest", plugin, message),
-            2 => tracing::info!(target: "grille::guest", plugin, message),
-            3 => tracing::warn!(target: "grille::guest", plugin, message),
-            _ => tracing::error!(target: "grille::guest", plugin, message),
-        }
-    }
-}
-
-/// So many messages a second, shared by all instances of a plugin.
-struct Allowance {
-    begun: Instant,
-    /// The second in the upper half, the messages in it in the lower.
-    used: AtomicU64,
-}
-
-impl Allowance {
-    fn new() -> Self {
-        Self { begun: Instant::now(), used: AtomicU64::new(0) }
-    }
-
-    fn take(&self) -> bool {
-        self.take_at(self.begun.elapsed())
-    }
-
-    fn take_at(&self, since_begun: Duration) -> bool {
-        let now = since_begun.as_secs() << 32;
-        let next = |used: u64| {
-            let used = used.max(now);
-            ((used & u64::from(u32::MAX)) < u64::from(LOG_MESSAGES_PER_SECOND)).then_some(used + 1)
-        };
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_allowance_lasts_a_second() {
-        let allowance = Allowance::new();
-        let taken = |at: u64| (0..1000).filter(|_| allowance.take_at(Duration::from_millis(at))).count();
-        assert_eq!(taken(0), LOG_MESSAGES_PER_SECOND as usize);
-        assert_eq!(taken(999), 0);
-        assert_eq!(taken(1000), LOG_MESSAGES_PER_SECOND as usize);
-        assert_eq!(taken(500), 0, "a late thread gets nothing of the past");
-        assert_eq!(taken(9_500), LOG_MESSAGES_PER_SECOND as usize);
     }
 }

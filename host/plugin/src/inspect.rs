@@ -1,18 +1,21 @@
 //! Reads what a component asks for and offers, from its own import and export lists, before anything of it is compiled.
 
+use std::collections::BTreeSet;
+
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::capability::Capability;
 use crate::load_error::LoadError;
 use crate::untrusted::clean_text;
-use crate::v0_1;
+use crate::v0_1::{self, Import};
 use crate::world::World;
 
 /// What was read from a component.
 #[derive(Debug)]
 pub(crate) struct Inspection<'b> {
     pub(crate) world: World,
-    /// Whether a decision is a function of the plugin's inputs alone.
-    pub(crate) pure: bool,
+    /// What it asks for.
+    pub(crate) imports: BTreeSet<Capability>,
     /// The content of `grille:metadata`.
     pub(crate) metadata: &'b [u8],
 }
@@ -33,13 +36,11 @@ pub(crate) fn inspect(component: &[u8]) -> Result<Inspection<'_>, LoadError> {
         .iter()
         .find(|shape| lists.exports_are(shape.exports))
         .ok_or_else(|| LoadError::NoWorld { exports: named(&lists.exports) })?;
-    if let Some(import) = lists.imports.iter().find(|import| !shape.imports.contains(import)) {
-        return Err(LoadError::Import { import: clean_text(import, NAME_BYTES_MAX), world: shape.world });
-    }
+    let imports = lists.capabilities(shape.world)?;
     let [metadata] = lists.metadata[..] else {
         return Err(LoadError::MetadataSections { count: lists.metadata.len() });
     };
-    Ok(Inspection { world: shape.world, pure: !lists.imports.contains(&v0_1::CLOCK), metadata })
+    Ok(Inspection { world: shape.world, imports, metadata })
 }
 
 fn named(names: &[&str]) -> String {
@@ -91,6 +92,23 @@ impl<'b> Lists<'b> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The capabilities it imports, all of which its world may have.
+    fn capabilities(&self, world: World) -> Result<BTreeSet<Capability>, LoadError> {
+        let mut capabilities = BTreeSet::new();
+        for import in &self.imports {
+            match Import::from_name(import) {
+                Some(Import::Types) => {}
+                Some(Import::Capability(capability)) if capability.world() == world => {
+                    capabilities.insert(capability);
+                }
+                Some(Import::Capability(_)) | None => {
+                    return Err(LoadError::Import { import: clean_text(import, NAME_BYTES_MAX), world });
+                }
+            }
+        }
+        Ok(capabilities)
     }
 
     fn exports_are(&self, expected: [&str; 2]) -> bool {

@@ -4,11 +4,12 @@
 //! operator's settings; a policy then answers [`Plugin::decide`], a [`ResultScanner`] leads the texts of a result past
 //! the detectors, a [`Masker`] replaces values. Each exchange gets instances of its own.
 //!
-//! Architecture invariant: no WASI, no network and no file is reachable from a plugin; what a world may import is written
-//! down in one table (`v0_1`). Whatever a plugin returns is judged in [`untrusted`] before anybody else sees it. Every
+//! Architecture invariant: no WASI and no file is reachable from a plugin, and nothing else but what an operator granted it
+//! ([`Grants`]); which world may have which capability is written down in one place ([`Capability::world`]). Whatever a plugin returns is judged in [`untrusted`] before anybody else sees it. Every
 //! failure is a [`PluginFailure`], and the one who gets it fails closed. SQL, protocols and treatments are not known here.
 
 mod cache;
+mod capability;
 mod compiler;
 mod component;
 mod context;
@@ -22,13 +23,21 @@ mod limits;
 mod load_error;
 mod metadata;
 mod plugin;
+mod restore;
 mod scan;
 mod settings;
+mod snapshot;
 mod v0_1;
+mod vectors;
 mod wasm_config;
+mod words;
 mod world;
 
 pub use cache::CacheError;
+pub use capability::{
+    Capability, EgressHost, EgressHostError, Grants, KEY_BYTES_MIN, KeyTooShort, KeyedTransforms, Outbound,
+    OutboundError, OutboundReply, OutboundRequest, Services, is_public,
+};
 pub use compiler::{CompileError, Compiler, compile_child};
 pub use component::Component;
 pub use context::{ExchangeContext, FieldInfo, SessionContext};
@@ -37,8 +46,11 @@ pub use failure::{FailureEvent, PluginFailure};
 pub use grille_core::untrusted;
 pub use limits::Limits;
 pub use load_error::LoadError;
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{CapabilityRequest, Metadata, MetadataError};
 pub use plugin::{Detector, Masker, Plugin};
+pub use restore::Restores;
 pub use scan::{ColumnTexts, GatedScan, ResultScanner, ScanFinding, UNSCANNED};
 pub use settings::{ConfigureError, SettingsProblem};
+pub use vectors::{Vector, VectorError};
+pub use words::{ActionWords, ObjectWords};
 pub use world::World;

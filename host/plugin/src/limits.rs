@@ -15,9 +15,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Most elements of one table. Tables hold function references: a Go program has some thousands.
     pub table_elements: usize,
-    /// Most instances alive at once, over all plugins and exchanges. Each may have two memories, for each of
+    /// Most instances alive at once, over all plugins and exchanges. Each may have three memories, for each of
     /// which 4 GiB of address space (not of memory) are reserved, so that bounds checks cost nothing: 1,000 of them
-    /// take 8 TiB of the 128 TiB there are.
+    /// take 12 TiB of the 128 TiB there are.
     pub instances: u32,
     /// Most findings one call may return. A block has at most 1 MiB, and the shortest thing worth
     /// finding has some ten bytes.
@@ -68,17 +68,37 @@ pub(crate) const COMPONENT_BYTES_MAX: usize = 64 * MIB;
 /// Largest compiled component: machine code takes a few times the space of WebAssembly.
 pub(crate) const ARTEFACT_BYTES_MAX: usize = 512 * MIB;
 
+/// Most memories and changeable globals that a snapshot is made of. Rust has two; a program linked from many libraries has
+/// one for each address that is known only when it is linked.
+pub(crate) const SNAPSHOT_VALUES_MAX: usize = 20_000;
+
+/// Most bytes of memory that a snapshot is made of: more than any instance has by default.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 256 * MIB;
+
+/// Largest memory that is kept as one image, gaps included; a larger one is copied piece by piece into each instance. As
+/// large as an instance's memory by default: Python's has 20 to 40 MiB once it is configured.
+pub(crate) const IMAGE_BYTES_MAX: u64 = 64 * MIB as u64;
+
+/// Most bytes the compiler's process reads: a component, and the state it is to begin in.
+pub(crate) const COMPILE_INPUT_BYTES_MAX: usize =
+    COMPONENT_BYTES_MAX + SNAPSHOT_BYTES_MAX + SNAPSHOT_VALUES_MAX * 64 + 64;
+
+/// Most bytes of compiled components that are kept on disk; what was used longest ago goes first. Room for some thousand
+/// Rust plugins with their settings, or 40 in Python.
+pub(crate) const CACHE_BYTES_MAX: u64 = 2 * 1024 * MIB as u64;
+
 /// Largest `grille:metadata` section.
 pub(crate) const METADATA_BYTES_MAX: usize = MIB;
 
 /// Largest settings of a plugin, as JSON.
 pub(crate) const SETTINGS_BYTES_MAX: usize = MIB;
 
-/// Core instances in one component. Rust has some five, Python with WASI stubbed 38.
+/// Core instances in one component, one of them the host's own that reads the state after `configure`. Rust has some five,
+/// Python with WASI stubbed 38.
 pub(crate) const CORE_INSTANCES_MAX: u32 = 64;
 
-/// Linear memories and tables in one component: its own, and one for an adapter.
-pub(crate) const MEMORIES_MAX: u32 = 2;
+/// Linear memories and tables in one component: its own, and one for an adapter; JavaScript's engine has a third.
+pub(crate) const MEMORIES_MAX: u32 = 3;
 
 /// See [`MEMORIES_MAX`].
 pub(crate) const TABLES_MAX: u32 = 4;
@@ -117,3 +137,53 @@ pub(crate) const LOG_BYTES_MAX: usize = 1024;
 
 /// Most messages one plugin may log in a second, over all its instances; the rest is dropped.
 pub(crate) const LOG_MESSAGES_PER_SECOND: u32 = 50;
+
+/// Most bytes that a plugin keeps under one role, keys and bookkeeping included. Room for a counter for each of some
+/// thousand principals.
+pub(crate) const STATE_BYTES_MAX: usize = MIB;
+
+/// Most values and counters that a plugin keeps under one role.
+pub(crate) const STATE_ENTRIES_MAX: usize = 5_000;
+
+/// What one of them costs besides its key and its content, in bytes.
+pub(crate) const STATE_ENTRY_BYTES: usize = 128;
+
+/// Longest key of a value or counter, in bytes.
+pub(crate) const STATE_KEY_BYTES_MAX: usize = 256;
+
+/// Longest value that is kept, in bytes.
+pub(crate) const STATE_VALUE_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest time for which a value is kept, and longest window of a counter.
+pub(crate) const STATE_TIME_MAX: Duration = Duration::from_hours(24);
+
+/// Most values transformed under a key in one call; that takes some 30 ms.
+pub(crate) const KEYED_VALUES_MAX: usize = 65_536;
+
+/// Longest domain of a keyed transform, in bytes.
+pub(crate) const KEYED_DOMAIN_BYTES_MAX: usize = 256;
+
+/// Longest time that one exchange waits for all requests of one plugin together. A statement waits as long, so a second or two
+/// is all that a client should be asked for; it comes on top of the deadlines of the plugin's calls.
+pub(crate) const EGRESS_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Most requests of one plugin in one exchange.
+pub(crate) const EGRESS_REQUESTS_MAX: u32 = 4;
+
+/// Most requests of one plugin at once, over all exchanges: each keeps a thread.
+pub(crate) const EGRESS_AT_ONCE_MAX: usize = 16;
+
+/// Longest URL of a request, in bytes.
+pub(crate) const EGRESS_URL_BYTES_MAX: usize = 2 * 1024;
+
+/// Most headers of a request.
+pub(crate) const EGRESS_HEADERS_MAX: usize = 16;
+
+/// Most bytes of a request's headers, names and values together.
+pub(crate) const EGRESS_HEADER_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest body of a request, in bytes.
+pub(crate) const EGRESS_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest body of a reply, in bytes.
+pub(crate) const EGRESS_REPLY_BYTES_MAX: usize = 256 * 1024;

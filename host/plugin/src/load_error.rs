@@ -1,5 +1,6 @@
 //! Why a component cannot be used.
 
+use crate::capability::Capability;
 use crate::compiler::CompileError;
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::metadata::MetadataError;
@@ -33,6 +34,15 @@ pub enum LoadError {
         import: String,
         /// The world.
         world: World,
+    },
+    /// It asks for what its metadata does not give a reason for.
+    #[error(
+        "it imports `{capability}` without saying why; its plugin.toml needs [[capabilities]] name = \"{capability}\" and \
+         a reason"
+    )]
+    Undeclared {
+        /// What it asks for.
+        capability: Capability,
     },
     /// None, or several that could contradict each other.
     #[error("it has {count} grille:metadata sections; there must be exactly one")]

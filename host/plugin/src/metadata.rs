@@ -6,6 +6,7 @@ use grille_core::{Gate, Label};
 use serde::Deserialize;
 
 use crate::World;
+use crate::capability::{Capability, listed};
 use crate::gate::GateSet;
 use crate::limits::{LABELS_MAX, METADATA_BYTES_MAX};
 use crate::untrusted::clean_text;
@@ -18,6 +19,9 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Longest description, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 1000;
+
+/// Longest reason for a capability, in bytes.
+const REASON_BYTES_MAX: usize = 300;
 
 /// Most header words of one label, for and against each.
 const HEADERS_MAX: usize = 256;
@@ -40,6 +44,12 @@ pub struct Metadata {
     /// One or two sentences.
     #[serde(default)]
     pub description: String,
+    /// The lowest version of Grille it runs on: `0.1`, `0.1.2`. Without one any that reads this format.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What it asks for, and why. It may ask for more than it imports, not for less.
+    #[serde(default)]
+    pub capabilities: Vec<CapabilityRequest>,
     /// What a detector may find; the index is WIT's `finding.label`.
     #[serde(default)]
     pub labels: Vec<Label>,
@@ -49,6 +59,16 @@ pub struct Metadata {
     /// Inputs with the expected outputs, for `grille plugin test`.
     #[serde(default)]
     pub vectors: Vec<serde_json::Value>,
+}
+
+/// A capability that a plugin asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapabilityRequest {
+    /// One of [`Capability`]'s words.
+    pub name: String,
+    /// Why, for the operator who is to grant it: one sentence of at most 300 bytes.
+    pub reason: String,
 }
 
 fn no_settings() -> serde_json::Value {
@@ -81,6 +101,31 @@ pub enum MetadataError {
         /// What the component exports.
         is: World,
     },
+    /// It needs a later Grille.
+    #[error("it needs Grille {needs} or later; this is {is}")]
+    Host {
+        /// What it needs.
+        needs: String,
+        /// What this is.
+        is: &'static str,
+    },
+    /// A version that is none.
+    #[error("`{0}` is no version of Grille: write two or three numbers, such as 0.1")]
+    HostVersion(String),
+    /// A capability that there is not, or not for its world.
+    #[error("`{name}` is not a capability of a {world}; those are [{}]", listed(capabilities_of(*.world)))]
+    Capability {
+        /// What it asks for.
+        name: String,
+        /// What it is.
+        world: World,
+    },
+    /// A capability that is asked for twice.
+    #[error("capability {0} is there twice")]
+    RepeatedCapability(Capability),
+    /// A reason that is missing or no single line.
+    #[error("capability {0}: the reason must be one line of 1 to 300 bytes")]
+    Reason(Capability),
     /// Labels where there can be none, or none where there must be.
     #[error("a detector has 1 to 256 labels and other plugins have none; this {world} has {count}")]
     Labels {
@@ -130,6 +175,8 @@ impl Metadata {
         if self.format != FORMAT {
             return Err(MetadataError::Format(self.format));
         }
+        // First of all: what is wrong with the rest may be right in a later version.
+        self.check_host()?;
         check_name(&self.id)?;
         check_name(&self.version)?;
         if self.description.len() > DESCRIPTION_BYTES_MAX {
@@ -138,7 +185,43 @@ impl Metadata {
         if self.world != world {
             return Err(MetadataError::World { says: self.world, is: world });
         }
+        self.check_capabilities()?;
         self.check_labels()
+    }
+
+    /// Why it asks for a capability, if it does.
+    pub fn reason(&self, capability: Capability) -> Option<&str> {
+        let request = self.capabilities.iter().find(|request| request.name == capability.as_str())?;
+        Some(&request.reason)
+    }
+
+    fn check_host(&self) -> Result<(), MetadataError> {
+        let Some(needs) = &self.host else { return Ok(()) };
+        let is = env!("CARGO_PKG_VERSION");
+        match (version(needs), version(is)) {
+            (Some(lowest), Some(ours)) if lowest <= ours => Ok(()),
+            (Some(_), _) => Err(MetadataError::Host { needs: needs.clone(), is }),
+            (None, _) => Err(MetadataError::HostVersion(clean_text(needs, NAME_BYTES_MAX))),
+        }
+    }
+
+    fn check_capabilities(&self) -> Result<(), MetadataError> {
+        let mut seen = HashSet::new();
+        for CapabilityRequest { name, reason } in &self.capabilities {
+            let capability = Capability::from_word(name)
+                .filter(|capability| capability.world() == self.world)
+                .ok_or_else(|| MetadataError::Capability {
+                    name: clean_text(name, NAME_BYTES_MAX),
+                    world: self.world,
+                })?;
+            if !seen.insert(capability) {
+                return Err(MetadataError::RepeatedCapability(capability));
+            }
+            if reason.trim().is_empty() || clean_text(reason, REASON_BYTES_MAX) != *reason {
+                return Err(MetadataError::Reason(capability));
+            }
+        }
+        Ok(())
     }
 
     fn check_labels(&self) -> Result<(), MetadataError> {
@@ -157,6 +240,20 @@ impl Metadata {
             }
         }
         GateSet::new(&self.labels).map(drop).ok_or(MetadataError::GateSets)
+    }
+}
+
+fn capabilities_of(world: World) -> impl Iterator<Item = Capability> {
+    Capability::ALL.into_iter().filter(move |capability| capability.world() == world)
+}
+
+/// Two or three numbers with dots between them; the third is 0 where it is left out.
+fn version(text: &str) -> Option<[u32; 3]> {
+    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?;
+    match text.split('.').collect::<Vec<_>>()[..] {
+        [major, minor] => Some([number(major)?, number(minor)?, 0]),
+        [major, minor, patch] => Some([number(major)?, number(minor)?, number(patch)?]),
+        _ => None,
     }
 }
 
@@ -244,6 +341,52 @@ mod tests {
         check("/labels/0/gates/0", json!({"digits": 5}), "unknown field");
         let label = detector()["labels"][0].clone();
         check("/labels", json!([label, label]), "twice");
+    }
+
+    fn policy(host: Value, capabilities: Value) -> Result<Metadata, String> {
+        let json = json!({
+            "format": 1, "id": "a/b", "version": "1", "world": "policy", "host": host, "capabilities": capabilities,
+        });
+        Metadata::parse(json.to_string().as_bytes(), World::Policy).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_later_host_is_waited_for() {
+        let check = |host: &str, expected: Option<&str>| {
+            let error = policy(json!(host), json!([])).err();
+            let told = error.as_deref().unwrap_or("accepted");
+            assert!(expected.map_or(error.is_none(), |expected| told.contains(expected)), "{host}: {told}");
+        };
+        check("0.0", None);
+        check("0.1", None);
+        check(env!("CARGO_PKG_VERSION"), None);
+        check("0.1.999", Some("needs Grille 0.1.999 or later"));
+        check("99.0", Some("needs Grille 99.0 or later"));
+        for wrong in ["", "1", "0.1.0.0", "0.x", "+0.1", "0.1-rc1", "99999999999.0", " 0.1"] {
+            check(wrong, Some("no version of Grille"));
+        }
+    }
+
+    #[test]
+    fn capabilities_have_reasons() {
+        let clock = || json!({"name": "clock", "reason": "office hours"});
+        let metadata = policy(Value::Null, json!([clock()])).expect("it is good");
+        assert_eq!(metadata.reason(Capability::Clock), Some("office hours"));
+        assert_eq!(metadata.reason(Capability::State), None);
+        let check = |capabilities: Value, expected: &str| {
+            let error = policy(Value::Null, capabilities).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        };
+        check(json!([clock(), clock()]), "twice");
+        check(json!([{"name": "random", "reason": "r"}]), "`random` is not a capability of a policy");
+        check(
+            json!([{"name": "keyed", "reason": "r"}]),
+            "those are [\"log\", \"clock\", \"state\", \"egress\"]",
+        );
+        check(json!([{"name": "clock", "reason": " "}]), "one line");
+        check(json!([{"name": "clock", "reason": "a\nb"}]), "one line");
+        check(json!([{"name": "clock", "reason": "x".repeat(301)}]), "one line");
+        check(json!([{"name": "clock"}]), "missing field");
     }
 
     #[test]

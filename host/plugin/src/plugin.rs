@@ -1,40 +1,62 @@
 //! A plugin bound to settings, and its instances: what the data plane calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use grille_core::audit::PluginRecord;
 use grille_core::{Action, Decision, Finding, PluginId};
 use serde_json::Value;
 
-use crate::component::Component;
+use crate::capability::{Capability, Granted, Grants};
+use crate::component::{Component, Facts};
 use crate::context::{ExchangeContext, FieldInfo};
 use crate::failure::{FailureEvent, PluginFailure};
 use crate::gate::GateSet;
-use crate::host_state::GuestLog;
-use crate::instance::Instance;
-use crate::limits::CONFIGURE_DEADLINE;
+use crate::instance::{Instance, Rehearsal};
 use crate::metadata::Metadata;
+use crate::restore::{Restores, restorable};
 use crate::settings::{CanonicalSettings, ConfigureError, SettingsProblem};
 use crate::untrusted::{self, CellBlock, Edits};
+use crate::v0_1::Linked;
+use crate::words::ActionWords;
 use crate::{Limits, World};
 
 /// A configured plugin: immutable, shared by all exchanges of a generation. What it does for one of them happens in an
 /// instance that no other sees.
 pub struct Plugin {
     id: PluginId,
-    component: Component,
+    facts: Arc<Facts>,
+    /// Of a snapshot, or of the component.
+    linked: Linked,
+    restores: Restores,
     settings: CanonicalSettings,
     record: PluginRecord,
-    log: Arc<GuestLog>,
+    granted: Arc<Granted>,
 }
 
 impl Plugin {
-    /// Binds a component to settings, and has the plugin look at them once, in an instance that is thrown away. `id` is the
-    /// plugin's name in the configuration. Blocks for at most two seconds.
+    /// Binds a component that asks for no capability to settings. See [`Plugin::configure_granted`].
     ///
     /// # Errors
-    /// When the settings do not fit the plugin's schema, or the plugin refuses them, or fails.
+    /// As there; also when it asks for a capability.
     pub fn configure(component: &Component, id: PluginId, settings: &Value) -> Result<Self, ConfigureError> {
+        Self::configure_granted(component, id, settings, &Grants::none())
+    }
+
+    /// Binds a component to settings and grants: has the plugin look at them once, and takes a snapshot that every exchange begins
+    /// with. `id` is the plugin's name in the configuration. Blocks for at most two seconds, and for as long as the
+    /// compiler runs when there is no such snapshot in the cache.
+    ///
+    /// # Errors
+    /// When the plugin asks for what is not granted or not there, or the settings do not fit its schema, or it refuses them,
+    /// or fails.
+    pub fn configure_granted(
+        component: &Component,
+        id: PluginId,
+        settings: &Value,
+        grants: &Grants,
+    ) -> Result<Self, ConfigureError> {
+        let granted = Arc::new(grant(component, &id, grants)?);
         component.schema().check(settings)?;
         let settings = CanonicalSettings::new(settings)?;
         let record = PluginRecord {
@@ -43,21 +65,15 @@ impl Plugin {
             digest: component.digest().to_owned(),
             settings: settings.digest.clone(),
         };
-        let log = Arc::new(GuestLog::new(id.as_str().to_owned()));
-        let plugin = Self { id, component: component.clone(), settings, record, log };
-        let problems = plugin.rehearse().map_err(|event| plugin.failure(event))?;
-        if problems.is_empty() { Ok(plugin) } else { Err(ConfigureError::Settings(problems)) }
-    }
-
-    fn rehearse(&self) -> Result<Vec<SettingsProblem>, FailureEvent> {
-        let mut instance = Instance::new(&self.component, &self.log, CONFIGURE_DEADLINE)?;
-        match instance.configure(&self.settings.json)? {
-            Ok(()) => Ok(vec![]),
-            Err(diagnostics) if diagnostics.is_empty() => {
-                Err(FailureEvent::Refused("it refused its settings without saying why".to_owned()))
-            }
-            Err(diagnostics) => Ok(SettingsProblem::of_guest(diagnostics)),
+        let rehearsal = rehearse(component, &granted, &settings)
+            .map_err(|event| PluginFailure { plugin: id.clone(), event })?
+            .map_err(ConfigureError::Settings)?;
+        let (linked, restores) = restorable(component, &settings.digest, rehearsal);
+        if let Restores::Configured { reason } = &restores {
+            tracing::info!(plugin = id.as_str(), reason, "a plugin is configured anew for each exchange");
         }
+        let facts = Arc::clone(component.facts());
+        Ok(Self { id, facts, linked, restores, settings, record, granted })
     }
 
     /// The name in the configuration.
@@ -67,12 +83,12 @@ impl Plugin {
 
     /// What it is for.
     pub fn world(&self) -> World {
-        self.component.world()
+        self.facts.world
     }
 
     /// What it says of itself.
     pub fn metadata(&self) -> &Metadata {
-        self.component.metadata()
+        &self.facts.metadata
     }
 
     /// Which plugin, exactly, for audit records.
@@ -80,19 +96,30 @@ impl Plugin {
         &self.record
     }
 
-    /// Whether equal inputs give equal decisions, so that a decision may be remembered: it imports no clock.
+    /// Whether equal inputs give equal decisions, so that a decision may be remembered: it imports no clock, no state and no
+    /// way out.
     pub fn is_pure(&self) -> bool {
-        self.component.is_pure()
+        self.facts.is_pure()
+    }
+
+    /// The capabilities it imports, all of them granted.
+    pub fn capabilities(&self) -> impl Iterator<Item = Capability> {
+        self.facts.imports.iter().copied()
+    }
+
+    /// How the instance of an exchange comes to be configured.
+    pub fn restores(&self) -> &Restores {
+        &self.restores
     }
 
     /// The native gate before a detector.
     pub fn gates(&self) -> &GateSet {
-        self.component.gates()
+        &self.facts.gates
     }
 
-    /// Judges a statement, in a fresh instance. Blocks the thread for at most four deadlines (instantiate, configure,
-    /// begin, decide); usually for some tens of microseconds. `attributes` are words of the host's, ignored by plugins
-    /// that do not know them.
+    /// Judges a statement, in a fresh instance. Blocks the thread for at most four deadlines (instantiate, configure where
+    /// there is no snapshot, begin, decide), and two seconds more where the plugin may send requests; usually for some tens
+    /// of microseconds. `attributes` are words of the host's, ignored by plugins that do not know them.
     ///
     /// # Errors
     /// Whatever went wrong: the statement must be denied.
@@ -103,6 +130,25 @@ impl Plugin {
         attributes: &[(&str, &str)],
     ) -> Result<Decision, PluginFailure> {
         self.try_decide(context, action, attributes).map_err(|event| self.failure(event))
+    }
+
+    /// Judges an action given in words, also such as no parser of this version would make: for vectors and tests.
+    ///
+    /// # Errors
+    /// As [`Plugin::decide`].
+    pub fn decide_words(
+        &self,
+        context: &ExchangeContext,
+        words: &ActionWords,
+    ) -> Result<Decision, PluginFailure> {
+        let decide = || {
+            self.expect_world(World::Policy)?;
+            let mut instance = self.begin(context, &[])?;
+            let raw = instance.call(|bindings, store| bindings.decide_words(store, words))?;
+            let raw = raw.map_err(|message| self.refusal(&message))?;
+            Ok(untrusted::decision(&self.id, raw, self.limits().reason_bytes)?)
+        };
+        decide().map_err(|event| self.failure(event))
     }
 
     fn try_decide(
@@ -120,11 +166,21 @@ impl Plugin {
 
     /// A fresh instance, configured and told of the exchange.
     fn begin(&self, context: &ExchangeContext, fields: &[FieldInfo]) -> Result<Instance, FailureEvent> {
-        let mut instance = Instance::new(&self.component, &self.log, self.limits().deadline)?;
-        let configured = instance.configure(&self.settings.json)?;
-        configured.map_err(|_| self.refusal("it refused settings that it had accepted"))?;
+        let deadline = self.limits().deadline;
+        let mut instance = match &self.restores {
+            Restores::Snapshot => Instance::new(&self.facts, &self.linked, &self.granted, deadline)?,
+            Restores::Configured { .. } => self.configured(deadline)?,
+        };
+        instance.serve(&context.session.role);
         let begun = instance.call(|bindings, store| bindings.begin(store, context, fields))?;
         begun.map_err(|message| self.refusal(&message))?;
+        Ok(instance)
+    }
+
+    fn configured(&self, deadline: Duration) -> Result<Instance, FailureEvent> {
+        let mut instance = Instance::new(&self.facts, &self.linked, &self.granted, deadline)?;
+        let configured = instance.configure(&self.settings.json)?;
+        configured.map_err(|_| self.refusal("it refused settings that it had accepted"))?;
         Ok(instance)
     }
 
@@ -134,7 +190,7 @@ impl Plugin {
     }
 
     fn limits(&self) -> &Limits {
-        self.component.engine().limits()
+        self.facts.engine.limits()
     }
 
     fn refusal(&self, message: &str) -> FailureEvent {
@@ -146,11 +202,43 @@ impl Plugin {
     }
 }
 
+/// What stands behind all that the component asks for; its author has said why.
+fn grant(component: &Component, name: &PluginId, grants: &Grants) -> Result<Granted, ConfigureError> {
+    let (imports, metadata) = (component.imports(), component.metadata());
+    let missing: Vec<_> = imports
+        .difference(&grants.capabilities)
+        .map(|capability| (*capability, metadata.reason(*capability).unwrap_or_default().to_owned()))
+        .collect();
+    if !missing.is_empty() {
+        return Err(ConfigureError::NotGranted { missing, wanted: imports.iter().copied().collect() });
+    }
+    let Facts { engine, .. } = &**component.facts();
+    Granted::new(name, &metadata.id, imports.iter().copied(), grants, engine.services(), engine.states())
+        .map_err(ConfigureError::Unavailable)
+}
+
+/// Has the plugin look at its settings: the instance it did so in, or what it finds wrong with them.
+fn rehearse(
+    component: &Component,
+    granted: &Arc<Granted>,
+    settings: &CanonicalSettings,
+) -> Result<Result<Rehearsal, Vec<SettingsProblem>>, FailureEvent> {
+    let mut rehearsal = Rehearsal::new(component, granted)?;
+    match rehearsal.configure(&settings.json)? {
+        Ok(()) => Ok(Ok(rehearsal)),
+        Err(diagnostics) if diagnostics.is_empty() => {
+            Err(FailureEvent::Refused("it refused its settings without saying why".to_owned()))
+        }
+        Err(diagnostics) => Ok(Err(SettingsProblem::of_guest(diagnostics))),
+    }
+}
+
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin")
             .field("id", &self.id)
-            .field("component", &self.component)
+            .field("digest", &self.facts.digest)
+            .field("restores", &self.restores)
             .finish_non_exhaustive()
     }
 }

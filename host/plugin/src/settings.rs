@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::capability::{Capability, listed};
 use crate::failure::PluginFailure;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::untrusted::clean_text;
@@ -16,6 +17,20 @@ pub enum ConfigureError {
     /// The settings are larger than 1 MiB.
     #[error("settings: larger than 1 MiB")]
     TooLarge,
+    /// It asks for what the operator does not give it.
+    #[error(
+        "it asks for what it is not granted: {}; if it shall have that, write grants = [{}]",
+        asked(.missing), listed(.wanted.iter().copied())
+    )]
+    NotGranted {
+        /// What it asks for without a grant, with the reasons its author gives.
+        missing: Vec<(Capability, String)>,
+        /// All it asks for.
+        wanted: Vec<Capability>,
+    },
+    /// It is granted what this Grille cannot give.
+    #[error("it needs `{0}`, for which this Grille has no {service}", service = service(*.0))]
+    Unavailable(Capability),
     /// The plugin failed while it was configured.
     #[error(transparent)]
     Failed(#[from] PluginFailure),
@@ -28,6 +43,20 @@ pub struct SettingsProblem {
     pub pointer: String,
     /// What.
     pub message: String,
+}
+
+fn asked(missing: &[(Capability, String)]) -> String {
+    let asked: Vec<String> =
+        missing.iter().map(|(capability, reason)| format!("`{capability}` ({reason})")).collect();
+    asked.join(", ")
+}
+
+fn service(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Keyed => "key: it is read from [keys] token when Grille starts",
+        Capability::Egress => "way out",
+        Capability::Log | Capability::Clock | Capability::State => "service",
+    }
 }
 
 fn join(problems: &[SettingsProblem]) -> String {

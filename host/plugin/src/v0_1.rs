@@ -2,16 +2,19 @@
 //! shapes and ours. Another version of the interface becomes another file like this one; nothing outside it names a
 //! generated type. Nothing is judged here: results leave as they came and go to [`crate::untrusted`].
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use grille_core::Action;
 use wasmtime::Store;
-use wasmtime::component::{HasSelf, InstancePre, Linker};
+use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 
+use crate::capability::{Capability, GuestRequest, Values};
 use crate::context::{ExchangeContext, FieldInfo};
-use crate::failure::ForbiddenCall;
-use crate::host_state::{HostState, Phase};
+use crate::host_state::HostState;
 use crate::untrusted::{CellBlock, RawDecision, RawEdits, RawFinding, RawVerdict};
+use crate::words::{ActionWords, ObjectWords};
 use crate::world::{World, WorldShape};
 
 mod detector_world {
@@ -25,6 +28,7 @@ mod masker_world {
     wasmtime::component::bindgen!({
         path: "../../wit/v0.1",
         world: "masker-plugin",
+        imports: { default: trappable },
         with: { "grille:plugin/types@0.1.0": super::detector_world::grille::plugin::types },
     });
 }
@@ -43,31 +47,37 @@ use policy_world::exports::grille::plugin::policy as wit_policy;
 
 const TYPES: &str = "grille:plugin/types@0.1.0";
 const LIFECYCLE: &str = "grille:plugin/lifecycle@0.1.0";
-const LOG: &str = "grille:plugin/log@0.1.0";
 
-/// The capability whose import makes a policy impure.
-pub(crate) const CLOCK: &str = "grille:plugin/clock@0.1.0";
-
-/// What each world is recognised by, and all it may ask for. `types` holds no function.
+/// What each world is recognised by.
 pub(crate) const WORLDS: [WorldShape; 3] = [
-    WorldShape {
-        world: World::Detector,
-        exports: [LIFECYCLE, "grille:plugin/detector@0.1.0"],
-        imports: &[TYPES],
-    },
-    WorldShape {
-        world: World::Masker,
-        exports: [LIFECYCLE, "grille:plugin/masker@0.1.0"],
-        imports: &[TYPES],
-    },
-    WorldShape {
-        world: World::Policy,
-        exports: [LIFECYCLE, "grille:plugin/policy@0.1.0"],
-        imports: &[TYPES, LOG, CLOCK],
-    },
+    WorldShape { world: World::Detector, exports: [LIFECYCLE, "grille:plugin/detector@0.1.0"] },
+    WorldShape { world: World::Masker, exports: [LIFECYCLE, "grille:plugin/masker@0.1.0"] },
+    WorldShape { world: World::Policy, exports: [LIFECYCLE, "grille:plugin/policy@0.1.0"] },
 ];
 
-/// A component linked with what its world may have, and nothing else.
+/// An import of a component: `types` holds no function, everything else is a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Import {
+    Types,
+    Capability(Capability),
+}
+
+impl Import {
+    /// What the name stands for in this version of the interface.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            TYPES => Some(Self::Types),
+            "grille:plugin/log@0.1.0" => Some(Self::Capability(Capability::Log)),
+            "grille:plugin/clock@0.1.0" => Some(Self::Capability(Capability::Clock)),
+            "grille:plugin/state@0.1.0" => Some(Self::Capability(Capability::State)),
+            "grille:plugin/egress@0.1.0" => Some(Self::Capability(Capability::Egress)),
+            "grille:plugin/keyed@0.1.0" => Some(Self::Capability(Capability::Keyed)),
+            _ => None,
+        }
+    }
+}
+
+/// A component linked with the capabilities it imports, and nothing else.
 #[derive(Clone)]
 pub(crate) enum Linked {
     Detector(detector_world::DetectorPluginPre<HostState>),
@@ -77,14 +87,38 @@ pub(crate) enum Linked {
 
 impl Linked {
     /// Links a compiled component. Fails when its types are not those of the world.
-    pub(crate) fn new(component: &wasmtime::component::Component, world: World) -> wasmtime::Result<Self> {
-        let linker = linker(component.engine(), world)?;
+    pub(crate) fn new(
+        component: &wasmtime::component::Component,
+        world: World,
+        imports: &BTreeSet<Capability>,
+    ) -> wasmtime::Result<Self> {
+        let linker = linker(component.engine(), imports)?;
         let instance_pre: InstancePre<HostState> = linker.instantiate_pre(component)?;
         Ok(match world {
             World::Detector => Self::Detector(detector_world::DetectorPluginPre::new(instance_pre)?),
             World::Masker => Self::Masker(masker_world::MaskerPluginPre::new(instance_pre)?),
             World::Policy => Self::Policy(policy_world::PolicyPluginPre::new(instance_pre)?),
         })
+    }
+
+    /// A fresh instance in `store`, with the whole component's exports beside the world's: those of an instrumented one
+    /// that reads its state ([`crate::snapshot`]).
+    pub(crate) fn instantiate_whole(
+        &self,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<(Bindings, Instance)> {
+        let pre = match self {
+            Self::Detector(linked) => linked.instance_pre(),
+            Self::Masker(linked) => linked.instance_pre(),
+            Self::Policy(linked) => linked.instance_pre(),
+        };
+        let instance = pre.instantiate(&mut *store)?;
+        let bindings = match self {
+            Self::Detector(_) => Bindings::Detector(detector_world::DetectorPlugin::new(store, &instance)?),
+            Self::Masker(_) => Bindings::Masker(masker_world::MaskerPlugin::new(store, &instance)?),
+            Self::Policy(_) => Bindings::Policy(policy_world::PolicyPlugin::new(store, &instance)?),
+        };
+        Ok((bindings, instance))
     }
 
     /// A fresh instance in `store`.
@@ -97,17 +131,27 @@ impl Linked {
     }
 }
 
-fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<HostState>> {
+fn linker(engine: &wasmtime::Engine, imports: &BTreeSet<Capability>) -> wasmtime::Result<Linker<HostState>> {
+    use masker_world::grille::plugin::keyed;
+    use policy_world::grille::plugin::{clock, egress, log, state};
     let mut linker = Linker::new(engine);
-    match world {
-        World::Detector | World::Masker => {}
-        World::Policy => {
-            use policy_world::grille::plugin::{clock, log};
-            log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-            clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    for import in imports {
+        match import {
+            Capability::Log => log::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?,
+            Capability::Clock => clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?,
+            Capability::State => state::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?,
+            Capability::Egress => egress::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?,
+            Capability::Keyed => keyed::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?,
         }
     }
     Ok(linker)
+}
+
+/// What a capability answers: the outer error ends the call, the inner one is the plugin's to see.
+type HostAnswer<T> = wasmtime::Result<Result<T, types::Failure>>;
+
+fn failure(error: impl Display) -> types::Failure {
+    types::Failure { message: error.to_string() }
 }
 
 impl policy_world::grille::plugin::log::Host for HostState {
@@ -119,13 +163,55 @@ impl policy_world::grille::plugin::log::Host for HostState {
 
 impl policy_world::grille::plugin::clock::Host for HostState {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
-        match self.phase() {
-            Phase::Configuring => Err(ForbiddenCall.into()),
-            Phase::Serving => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-            }
-        }
+        self.serving()?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl policy_world::grille::plugin::state::Host for HostState {
+    fn get(&mut self, key: String) -> HostAnswer<Option<Vec<u8>>> {
+        Ok(self.namespace()?.get(key, Instant::now()).map_err(failure))
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u32) -> HostAnswer<()> {
+        Ok(self.namespace()?.set(key, value, ttl_ms, Instant::now()).map_err(failure))
+    }
+
+    fn add(&mut self, key: String, delta: i64, window_ms: u32) -> HostAnswer<i64> {
+        Ok(self.namespace()?.add(key, delta, window_ms, Instant::now()).map_err(failure))
+    }
+}
+
+impl policy_world::grille::plugin::egress::Host for HostState {
+    fn fetch(
+        &mut self,
+        method: String,
+        url: String,
+        headers: Vec<types::Attribute>,
+        body: Vec<u8>,
+    ) -> HostAnswer<policy_world::grille::plugin::egress::Reply> {
+        let headers = headers.into_iter().map(|header| (header.key, header.value)).collect();
+        let reply = self.fetch(GuestRequest { method, url, headers, body })?;
+        Ok(reply.map_err(failure).map(|reply| policy_world::grille::plugin::egress::Reply {
+            status: reply.status,
+            headers: reply.headers.iter().map(|(name, value)| attribute(name, value)).collect(),
+            body: reply.body,
+        }))
+    }
+}
+
+impl masker_world::grille::plugin::keyed::Host for HostState {
+    fn transform(
+        &mut self,
+        method: String,
+        domain: String,
+        input: masker_world::grille::plugin::keyed::Values,
+    ) -> HostAnswer<masker_world::grille::plugin::keyed::Values> {
+        let input = Values { offsets: input.offsets, data: input.data };
+        let output = self.transform(&method, &domain, &input)?.map_err(failure);
+        Ok(output
+            .map(|Values { offsets, data }| masker_world::grille::plugin::keyed::Values { offsets, data }))
     }
 }
 
@@ -217,6 +303,19 @@ impl Bindings {
     }
 }
 
+impl Bindings {
+    /// `policy.decide` on an action in words.
+    pub(crate) fn decide_words(
+        &self,
+        store: &mut Store<HostState>,
+        words: &ActionWords,
+    ) -> Answer<RawDecision> {
+        let Self::Policy(plugin) = self else { return Err(NotExported.into()) };
+        let answer = plugin.grille_plugin_policy().call_decide(store, &wit_words(words));
+        answer.map(|answer| answer.map(raw_decision).map_err(|failure| failure.message))
+    }
+}
+
 /// Lends the block's buffers to the shape that lowering wants, and takes them back: no copy, and they are used again.
 fn lend<T>(block: &mut CellBlock, call: impl FnOnce(&types::Block) -> T) -> T {
     let lent = types::Block {
@@ -272,6 +371,23 @@ fn wit_object(object: &grille_core::Object) -> wit_policy::Object {
         kind: object.kind.as_str().to_owned(),
         name: object.name.clone(),
         access: object.access.as_str().to_owned(),
+    }
+}
+
+fn wit_words(words: &ActionWords) -> wit_policy::Action {
+    let object = |object: &ObjectWords| wit_policy::Object {
+        kind: object.kind.clone(),
+        name: object.name.clone(),
+        access: object.access.clone(),
+    };
+    wit_policy::Action {
+        kind: words.kind.clone(),
+        effects: words.effects.clone(),
+        objects: words.objects.iter().map(object).collect(),
+        features: words.features.clone(),
+        text: words.text.clone(),
+        fingerprint: words.fingerprint,
+        attributes: vec![],
     }
 }
 

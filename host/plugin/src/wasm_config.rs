@@ -1,7 +1,7 @@
 //! Wasmtime's configuration as far as it decides about machine code: every proposal set, equal wherever code is compiled or
 //! run.
 
-use wasmparser::WasmFeatures;
+use wasmparser::{Validator, WasmFeatures};
 use wasmtime::{Config, OptLevel, Strategy};
 
 use crate::limits;
@@ -9,6 +9,11 @@ use crate::limits;
 /// An engine that compiles for the running one but runs nothing and reserves nothing.
 pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&config())
+}
+
+/// Holds a component against the proposals plugins may use.
+pub(crate) fn validate(component: &[u8]) -> wasmparser::Result<()> {
+    Validator::new_with_features(FEATURES).validate_all(component).map(drop)
 }
 
 /// The proposals plugins may use: what compilers emit by default today. All else, also what Wasmtime will add, is off: GC,
@@ -23,6 +28,8 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::BULK_MEMORY_OPT)
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::FLOATS)
+    // Components made of several, as JavaScript's are, copy strings between two memories.
+    .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
@@ -41,6 +48,8 @@ pub(crate) fn config() -> Config {
         .consume_fuel(false)
         .max_wasm_stack(limits::STACK_BYTES_MAX)
         .memory_init_cow(true)
+        // A memory that begins as an image is mapped, not copied: also one that an interpreter has filled.
+        .memory_guaranteed_dense_image_size(limits::IMAGE_BYTES_MAX)
         // Nothing of a guest's frames is shown to anybody.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false);

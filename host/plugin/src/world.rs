@@ -33,9 +33,8 @@ impl fmt::Display for World {
     }
 }
 
-/// What a world of one WIT version exports, exactly, and may import, at most.
+/// What a world of one WIT version exports, exactly.
 pub(crate) struct WorldShape {
     pub(crate) world: World,
     pub(crate) exports: [&'static str; 2],
-    pub(crate) imports: &'static [&'static str],
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use grille_plugin::{CompileError, Compiler, Component, LoadError};
+use grille_plugin::{CompileError, Compiler, Component, LoadError, Restores};
 use serde_json::json;
 use support::{OwnEngine, action, component, context, metadata, plugin};
 
@@ -30,11 +30,13 @@ fn compile(bytes: &[u8]) -> Result<Component, LoadError> {
 
 fn what_the_child_compiled_runs() {
     let component = compile(&component("policy", "", &metadata("policy"))).unwrap();
-    plugin(&component, &json!({})).unwrap().decide(&context(), &action(), &[]).unwrap();
+    let policy = plugin(&component, &json!({})).unwrap();
+    assert_eq!(policy.restores(), &Restores::Snapshot, "the child makes snapshots too");
+    policy.decide(&context(), &action(), &[]).unwrap();
 }
 
 fn what_the_child_refuses_is_refused() {
-    let invalid = component("policy", "(memory $second 1)", &metadata("policy"));
+    let invalid = component("policy", "(memory i64 1)", &metadata("policy"));
     match compile(&invalid).map(|_| ()) {
         Err(LoadError::Compile(CompileError::Child { message, .. })) => {
             assert!(message.contains("memor"), "{message}");

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use grille_core::{PluginId, Verdict};
 use grille_plugin::untrusted::{BadOutput, CellBlock};
 use grille_plugin::{
-    ColumnTexts, Compiler, ConfigureError, Detector, Engine, EngineSettings, FailureEvent, Limits, LoadError,
-    Masker, Plugin, ResultScanner, UNSCANNED, World,
+    Capability, ColumnTexts, Compiler, ConfigureError, Detector, Engine, EngineSettings, FailureEvent,
+    Limits, LoadError, Masker, Plugin, ResultScanner, UNSCANNED, World,
 };
 use serde_json::{Value, json};
 use support::{
-    OwnEngine, REPORT_EVERYTHING, action, component, context, described, detector_metadata, engine, fields,
-    metadata, plugin,
+    OwnEngine, REPORT_EVERYTHING, action, component, component_with_memories, context, described,
+    detector_metadata, engine, fields, metadata, plugin,
 };
 
 fn load_error(bytes: &[u8]) -> LoadError {
@@ -72,11 +72,14 @@ fn undeclared_imports_are_refused() {
         }
     };
     check("policy", "wasi:random/random@0.2.0");
-    check("policy", "grille:plugin/egress@0.1.0");
+    check("policy", "grille:plugin/keyed@0.1.0");
     check("policy", "grille:plugin/clock@0.2.0");
-    check("detector", "grille:plugin/log@0.1.0");
-    check("detector", "grille:plugin/clock@0.1.0");
-    check("masker", "grille:plugin/log@0.1.0");
+    for capability in ["log", "clock", "state", "egress", "keyed"] {
+        check("detector", &format!("grille:plugin/{capability}@0.1.0"));
+    }
+    for capability in ["log", "clock", "state", "egress"] {
+        check("masker", &format!("grille:plugin/{capability}@0.1.0"));
+    }
 }
 
 #[test]
@@ -86,8 +89,12 @@ fn declared_imports_of_the_wrong_shape_are_refused() {
         (instance $i)
         (export "grille:plugin/lifecycle@0.1.0" (instance $i))
         (export "grille:plugin/policy@0.1.0" (instance $i)))"#;
-    let bytes = described(&wat::parse_str(text).unwrap(), &metadata("policy"));
+    let mut declared = metadata("policy");
+    declared["capabilities"] = json!([{"name": "clock", "reason": "r"}]);
+    let bytes = described(&wat::parse_str(text).unwrap(), &declared);
     assert!(matches!(load_error(&bytes), LoadError::Link(_)));
+    let silent = described(&wat::parse_str(text).unwrap(), &metadata("policy"));
+    assert!(matches!(load_error(&silent), LoadError::Undeclared { capability: Capability::Clock }));
 }
 
 #[test]
@@ -111,12 +118,32 @@ fn proposals_that_are_off_are_refused() {
         let error = load_error(&component("policy", body, &metadata("policy")));
         assert!(matches!(error, LoadError::Compile(_)), "{body}: {error}");
     };
-    check("(memory $second 1)");
     check("(memory i64 1)");
     check("(memory 1 2 shared)");
     check("(func (return_call 0 (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) drop)");
     check("(type (struct))");
     check("(tag)");
+}
+
+#[test]
+fn a_component_has_so_many_memories_and_no_more() {
+    let serving = plugin(&engine().compile(&component_with_memories(2, 1)).unwrap(), &json!({})).unwrap();
+    serving.decide(&context(), &action(), &[]).unwrap();
+    for too_many in [
+        component_with_memories(3, 1),
+        // One module has one of its own; it may use those of others.
+        component("policy", "(memory $second 1)", &metadata("policy")),
+    ] {
+        let error = load_error(&too_many);
+        assert!(matches!(error, LoadError::Compile(_)), "{error}");
+    }
+    // Each is within the limit, and together they are not.
+    let pages = u32::try_from(support::limits().memory_bytes / 65536).unwrap();
+    let large = engine().compile(&component_with_memories(2, pages / 2)).unwrap();
+    match plugin(&large, &json!({})) {
+        Err(ConfigureError::Failed(failure)) => assert_eq!(failure.event, FailureEvent::Memory),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A policy whose core module has `body`.

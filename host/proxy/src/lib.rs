@@ -11,6 +11,7 @@
 mod cancel;
 mod catalog;
 mod decisions;
+mod egress;
 mod generation;
 mod handshake;
 pub mod identity;
@@ -28,6 +29,7 @@ pub mod tls;
 pub mod transport;
 pub mod upstream;
 
+pub use egress::HttpsOutbound;
 pub use generation::{Generation, GenerationError, GenerationParts};
 pub use grille_wire::postgres::value::Tokenizer;
 pub use grille_wire::sql::{SQL_BYTES_MAX as STATEMENT_BYTES_MAX, STACK_BYTES, declare_large_stack};

@@ -21,12 +21,17 @@ pub mod clock;
 #[doc(hidden)]
 pub mod component;
 mod detector;
+pub mod egress;
 mod exchange;
 mod failure;
+pub mod keyed;
 pub mod log;
 mod masker;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 mod policy;
 mod settings;
+pub mod state;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 

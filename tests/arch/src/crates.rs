@@ -1,4 +1,5 @@
-//! Which crate of the host may depend on which: app → admin, attack, proxy → plugin, store, wire → core.
+//! Which crate of the host may depend on which: app → admin, attack, proxy → plugin, store, wire → core; and app → sdk/build,
+//! which depends on none of them.
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,9 @@ const LAYERS: [&[&str]; 4] = [
     &["grille-core"],
 ];
 
+/// What the top may use besides: builds plugins, and knows nothing of the host.
+const BUILDS_PLUGINS: &str = "grille-build";
+
 /// The prefix by which our crates are told from others'.
 const OURS: &str = "grille";
 
@@ -22,12 +26,19 @@ const OURS: &str = "grille";
 pub fn direction(path: &str, manifest: &str) -> Result<Vec<Violation>> {
     let manifest: toml::Table = toml::from_str(manifest).with_context(|| path.to_owned())?;
     let name = manifest["package"]["name"].as_str().with_context(|| format!("{path} has no name"))?;
+    if name == BUILDS_PLUGINS {
+        let wrong = dependencies(&manifest).map(|dependency| {
+            Violation::at(path, 0, format!("`{name}` depends on `{dependency}`, a crate of the host"))
+        });
+        return Ok(wrong.collect());
+    }
     let Some(layer) = layer_of(name) else {
         return Ok(vec![Violation::at(path, 0, format!("`{name}` has no place among the host's crates"))]);
     };
     let wrong = dependencies(&manifest).filter_map(|dependency| {
         let why = match layer_of(&dependency) {
             Some(below) if below > layer => return None,
+            None if layer == 0 && dependency == BUILDS_PLUGINS => return None,
             Some(_) => "which is not below it",
             None => "which is no crate of the host",
         };

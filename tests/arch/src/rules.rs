@@ -5,7 +5,7 @@ use crate::repository::File;
 use crate::syntax::{self, Token};
 
 /// Folders whose every Rust file says at its top what it holds.
-const DOCUMENTED: [&str; 4] = ["host/", "sdk/rust/", "plugins/", "tests/"];
+const DOCUMENTED: [&str; 6] = ["host/", "sdk/rust/", "sdk/build/", "plugins/", "examples/", "tests/"];
 
 /// The only crate that contains `unsafe`, and the only one that names wasmtime.
 const PLUGIN_RUNTIME: &str = "host/plugin/";

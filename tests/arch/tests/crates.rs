@@ -19,12 +19,16 @@ fn dependencies_go_down() {
         ("grille-plugin", "[dependencies]\nold = { package = \"grille-proxy\", path = \"../proxy\" }"),
         ("grille-proxy", "[dependencies]\ngrille-harness.workspace = true"),
         ("grille-extra", ""),
+        ("grille-proxy", "[dependencies]\ngrille-build.workspace = true"),
+        ("grille-build", "[dependencies]\ngrille-core.workspace = true"),
     ] {
         assert!(!violations(name, rest).is_empty(), "not caught: {name} {rest}");
     }
     for (name, rest) in [
         ("grille", "[dependencies]\ngrille-admin.workspace = true\ngrille-core.workspace = true"),
         ("grille-proxy", "[dependencies]\ngrille-wire.workspace = true\ntokio.workspace = true"),
+        ("grille", "[dependencies]\ngrille-build.workspace = true"),
+        ("grille-build", "[dependencies]\ntoml.workspace = true"),
         ("grille-proxy", "[dev-dependencies]\ngrille-harness.workspace = true"),
     ] {
         assert_none(name, &violations(name, rest));
@@ -36,7 +40,8 @@ fn every_crate_of_the_host_keeps_to_it() {
     let files = repository::files().expect("the repository's files");
     let manifests: Vec<_> = files
         .iter()
-        .filter(|file| file.path.starts_with("host/") && file.path.ends_with("/Cargo.toml"))
+        .filter(|file| file.path.starts_with("host/") || file.path.starts_with("sdk/build/"))
+        .filter(|file| file.path.ends_with("/Cargo.toml"))
         .collect();
     assert!(manifests.len() >= 7, "crates are missing: {}", manifests.len());
     let judged =

@@ -55,6 +55,19 @@ const DRIVERS: [Need; 3] = [
     },
 ];
 
+/// For building plugins in other languages than Rust. Go is not here: Debian 12's is too old.
+const LANGUAGES: [Need; 5] = [
+    Need { package: "clang-22", purpose: "C plugins", present: || process::on_path("clang-22") },
+    Need { package: "lld-22", purpose: "C plugins", present: || is_installed("lld-22") },
+    Need { package: "wasi-libc", purpose: "C plugins", present: || is_installed("wasi-libc") },
+    Need {
+        package: "libclang-rt-22-dev-wasm32",
+        purpose: "C plugins",
+        present: || is_installed("libclang-rt-22-dev-wasm32"),
+    },
+    Need { package: "make", purpose: "tests of C plugins", present: || process::on_path("make") },
+];
+
 /// For comparing with other proxies.
 const BENCH: [Need; 2] = [
     Need {
@@ -75,9 +88,6 @@ const WASM: [Need; 2] = [
     Need { package: "rust-web-src", purpose: "std for plugins", present: || is_installed("rust-web-src") },
 ];
 
-/// The compiler of Debian's `rustc-web`.
-pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-
 /// Makes sure the host can be compiled.
 pub(crate) fn host() -> Result<()> {
     ensure(&HOST)
@@ -91,6 +101,13 @@ pub(crate) fn services() -> Result<()> {
 /// Makes sure the suites of real drivers can be run.
 pub(crate) fn drivers() -> Result<()> {
     ensure(&DRIVERS)
+}
+
+/// Gets compilers of other languages where it can. What is missing afterwards is told by whoever needs it.
+pub(crate) fn languages() {
+    if let Err(error) = ensure(&LANGUAGES) {
+        eprintln!("{error:#}");
+    }
 }
 
 /// Makes sure what benchmarks compare with is there.

@@ -4,9 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod attack;
-mod component;
 mod demo;
 mod dependencies;
+mod examples;
 mod fuzz;
 mod install;
 mod layout;
@@ -15,7 +15,6 @@ mod process;
 mod steps;
 mod test_run;
 mod unchanged;
-mod wasm_sysroot;
 
 use std::env;
 use std::process::ExitCode;
@@ -30,12 +29,13 @@ use unchanged::Repeat;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [--quick | --all]  check and test everything; --quick leaves out fuzzing and the suites of real drivers, --all
+  test [--quick | --all]  check and test everything; --quick leaves out fuzzing, examples and real drivers, --all
                           runs long steps also where nothing has changed since they last passed, as is done where CI is set
   demo [--check]          PostgreSQL behind Grille to try by hand; --check runs the story without a person
   attack                  run `grille attack` on a private PostgreSQL, with policy and without
   bench                   run the benchmarks
   plugins [--only NAME]   compile plugins/ and tests/guests/ into components in target/plugins/
+  examples                build, check and test the example plugins and the SDKs of all languages
   fuzz                    run each fuzz target for a minute
   install                 only install what the other commands need, or say what is missing
   help                    print this
@@ -51,6 +51,7 @@ enum Request {
     Attack,
     Bench,
     Plugins(Selection),
+    Examples,
     Fuzz,
     Install,
     Help,
@@ -98,6 +99,7 @@ impl Request {
             ["bench"] => Self::Bench,
             ["plugins"] => Self::Plugins(Selection::All),
             ["plugins", "--only", name] => Self::Plugins(Selection::Only((*name).to_owned())),
+            ["examples"] => Self::Examples,
             ["fuzz"] => Self::Fuzz,
             ["install"] => Self::Install,
             [] | ["help" | "--help" | "-h"] => Self::Help,
@@ -112,6 +114,10 @@ impl Request {
             Self::Attack => attack::steps(closing),
             Self::Bench => demo::bench_steps(),
             Self::Plugins(selection) => vec![Step::new("plugins", move || plugins::build(&selection))],
+            Self::Examples => vec![
+                Step::new("build", || process::run(&mut process::cargo(["build", "--package", "grille"]))),
+                examples::step(Repeat::Always),
+            ],
             Self::Fuzz => vec![
                 Step::new("install", install::host),
                 Step::skippable("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN, Repeat::Always)),
@@ -119,7 +125,7 @@ impl Request {
             Self::Install => vec![
                 Step::new("host", install::host),
                 Step::new("services", install::services),
-                Step::new("plugins", || wasm_sysroot::Toolchain::find().map(drop)),
+                Step::new("plugins", || plugins::toolchain().map(drop)),
             ],
             Self::Help => Vec::new(),
         }

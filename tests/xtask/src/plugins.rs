@@ -1,17 +1,17 @@
 //! From the plugin crates' sources to components in `target/plugins/`.
 //!
-//! Which crates there are, how they are compiled and where the result goes; `component` knows what a component holds.
+//! Which crates there are, how they are compiled and where the result goes; `grille_build` knows what a component holds and
+//! what compiles it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process as std_process;
 
 use anyhow::{Context, Result, bail};
+use grille_build::rust::{TARGET, Toolchain};
+use grille_build::{Cache, Manifest, encode, write_if_changed};
 use serde::Deserialize;
 
-use crate::component::{self, Manifest};
-use crate::wasm_sysroot::{TARGET, Toolchain};
-use crate::{layout, process};
+use crate::{install, layout, process};
 
 /// Which plugins to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ struct CargoPackage {
 /// Builds the selected plugins. A component that did not change is not written again.
 pub(crate) fn build(selection: &Selection) -> Result<()> {
     let crates = select(find(layout::root())?, selection)?;
-    let toolchain = Toolchain::find()?;
+    let toolchain = toolchain()?;
     fs::create_dir_all(layout::components())?;
     for workspace in layout::PLUGIN_WORKSPACES {
         let crates: Vec<_> = crates.iter().filter(|plugin| plugin.workspace == workspace).collect();
@@ -56,6 +56,14 @@ pub(crate) fn build(selection: &Selection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What plugins are compiled with; Debian's packages are installed first where there is nothing else.
+pub(crate) fn toolchain() -> Result<Toolchain> {
+    if !Toolchain::active_has_target(layout::root())? {
+        install::debian_rust()?;
+    }
+    Ok(Toolchain::find(layout::root(), &Cache::at(layout::cache()?))?)
 }
 
 /// The crates under `root`, by name within their workspace.
@@ -114,7 +122,7 @@ fn target_folder(workspace: &Path) -> PathBuf {
 fn write_component(plugin: &PluginCrate) -> Result<()> {
     let module = module(plugin)?;
     let manifest = Manifest::read(&plugin.folder.join("plugin.toml"))?;
-    let component = component::encode(&module, &manifest)?;
+    let component = encode(&module, &manifest)?;
     let path = layout::components().join(format!("{}.wasm", plugin.name));
     let news = if write_if_changed(&path, &component)? { "written" } else { "unchanged" };
     eprintln!("target/plugins/{}.wasm: {} bytes, {news}", plugin.name, component.len());
@@ -130,18 +138,6 @@ fn module(plugin: &PluginCrate) -> Result<Vec<u8>> {
             path.display()
         )
     })
-}
-
-/// Whether the file was written. Never leaves a half-written file, and leaves an unchanged one's time alone: a Grille
-/// that watches the folder sees only what is new.
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
-    if fs::read(path).is_ok_and(|present| present == bytes) {
-        return Ok(false);
-    }
-    let partial = path.with_extension(format!("{}.partial", std_process::id()));
-    fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
-    fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -188,16 +184,5 @@ mod tests {
         let root = tree(&[("plugins/a/plugin.toml", "")]);
         let error = find(root.path()).expect_err("no Cargo.toml");
         assert!(error.to_string().ends_with("plugins/a/Cargo.toml"), "{error}");
-    }
-
-    #[test]
-    fn an_unchanged_component_is_left_alone() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.wasm");
-        for (bytes, written) in [(b"1", true), (b"1", false), (b"2", true)] {
-            assert_eq!(write_if_changed(&path, bytes).expect("a file"), written);
-            assert_eq!(fs::read(&path).expect("a file"), bytes);
-        }
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::plugins::{self, Selection};
 use crate::steps::Step;
 use crate::unchanged::{Repeat, unless_unchanged};
-use crate::{attack, dependencies, fuzz, install, layout, process};
+use crate::{attack, dependencies, examples, fuzz, install, layout, process};
 
 const ROOT_WORKSPACE: &str = ".";
 
@@ -19,7 +19,7 @@ pub(crate) enum Extent {
     /// Everything; of the long steps those for which something has changed since they last passed. In continuous integration
     /// the same as [`Extent::All`].
     Full,
-    /// Without fuzzing and without the suites of real drivers.
+    /// Without fuzzing, without the examples and without the suites of real drivers.
     Quick,
 }
 
@@ -45,6 +45,7 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
     match extent {
         Extent::Quick => {}
         Extent::Full | Extent::All => {
+            steps.push(examples::step(repeat));
             steps.push(Step::skippable("fuzz", move || fuzz::run(&fuzz::Budget::TEST_RUN, repeat)));
             steps.push(Step::new("install drivers", install::drivers));
             steps.extend(DRIVER_SUITES.map(|(name, parts)| {

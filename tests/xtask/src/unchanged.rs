@@ -42,6 +42,19 @@ pub(crate) fn unless_unchanged(
     inputs: &[PathBuf],
     work: impl FnOnce() -> Result<()>,
 ) -> Result<Outcome> {
+    unless_unchanged_or_skipped(name, repeat, inputs, || work().map(|()| Outcome::Passed))
+}
+
+/// The same for work that may leave something out: then it is done again the next time.
+///
+/// # Errors
+/// As [`unless_unchanged`].
+pub(crate) fn unless_unchanged_or_skipped(
+    name: &str,
+    repeat: Repeat,
+    inputs: &[PathBuf],
+    work: impl FnOnce() -> Result<Outcome>,
+) -> Result<Outcome> {
     let stamp = layout::root().join("target/passed").join(name.replace(' ', "-"));
     unless_stamped(&stamp, repeat, inputs, work)
 }
@@ -50,7 +63,7 @@ fn unless_stamped(
     stamp: &Path,
     repeat: Repeat,
     inputs: &[PathBuf],
-    work: impl FnOnce() -> Result<()>,
+    work: impl FnOnce() -> Result<Outcome>,
 ) -> Result<Outcome> {
     let digest = digest(inputs)?;
     let is_same = fs::read_to_string(stamp).is_ok_and(|stamped| stamped == digest);
@@ -59,7 +72,10 @@ fn unless_stamped(
     }
     // A run that is broken off leaves none.
     let _ = fs::remove_file(stamp);
-    work()?;
+    match work()? {
+        Outcome::Passed => {}
+        other @ (Outcome::Skipped(_) | Outcome::Unchanged) => return Ok(other),
+    }
     let folder = stamp.parent().context("a stamp is in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     fs::write(stamp, digest).with_context(|| format!("cannot write {}", stamp.display()))?;
@@ -107,7 +123,7 @@ mod tests {
         let run = |repeat| {
             let work = || {
                 runs.set(runs.get() + 1);
-                Ok(())
+                Ok(Outcome::Passed)
             };
             unless_stamped(&stamp, repeat, std::slice::from_ref(&inputs), work).expect("it passes");
             runs.get()
@@ -128,10 +144,12 @@ mod tests {
         let stamp = folder.path().join("stamp");
         let inputs = [folder.path().join("input")];
         fs::write(&inputs[0], "same").expect("a file");
-        let run = |work: fn() -> Result<()>| unless_stamped(&stamp, Repeat::Always, &inputs, work);
-        assert!(matches!(run(|| Ok(())), Ok(Outcome::Passed)));
+        let run = |work: fn() -> Result<Outcome>| unless_stamped(&stamp, Repeat::Always, &inputs, work);
+        let again = || unless_stamped(&stamp, Repeat::OnChange, &inputs, || Ok(Outcome::Passed));
+        assert!(matches!(run(|| Ok(Outcome::Passed)), Ok(Outcome::Passed)));
         run(|| bail!("a finding")).err().expect("it fails");
-        let again = unless_stamped(&stamp, Repeat::OnChange, &inputs, || Ok(()));
-        assert!(matches!(again, Ok(Outcome::Passed)));
+        assert!(matches!(again(), Ok(Outcome::Passed)));
+        assert!(matches!(run(|| Ok(Outcome::Skipped("no network".into()))), Ok(Outcome::Skipped(_))));
+        assert!(matches!(again(), Ok(Outcome::Passed)));
     }
 }

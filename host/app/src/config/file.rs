@@ -343,13 +343,25 @@ pub(crate) struct Plugin {
     pub(crate) file: At<PathBuf>,
     /// `sha256:` and 64 hexadecimal digits; a file with another digest is refused.
     pub(crate) digest: Option<At<String>>,
+    /// What it may use beside what it is given: `log` (writes to Grille's log), `clock` (the time), `state` (values kept between
+    /// exchanges, its own, by role), `egress` (HTTPS requests, to the hosts in `egress`) for policies; `keyed` (transforms under
+    /// the key in `[keys] token`) for maskers. A plugin that asks for more is not loaded. Detectors can have none, and nothing
+    /// that sees what results hold can send anything anywhere.
+    #[serde(default)]
+    pub(crate) grants: Vec<At<String>>,
+    /// With the grant `egress`: the hosts its requests may go to, as `HOST:PORT`. The name must lead to public addresses;
+    /// `HOST:PORT=ADDRESS` pins it to one, which may be private. The host's certificate must be for the name and from an
+    /// authority that the system trusts.
+    #[serde(default)]
+    pub(crate) egress: Vec<At<String>>,
     /// The plugin's own settings, as its README says.
     #[serde(default = "no_settings")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub(crate) settings: At<toml::Table>,
 }
 
-/// Where compiled plugins are kept.
+/// Where compiled plugins are kept, with what they made of their settings: at most 2 GiB, what was used
+/// longest ago goes first.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cache {
@@ -417,7 +429,8 @@ pub(crate) struct Limits {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Keys {
-    /// The key of keyed tokens, 32 bytes or more: needed when any treatment is `token` or `keep-last`. Whoever has it can
+    /// The key of keyed tokens, 32 bytes or more: needed when any treatment is `token` or `keep-last`, or a plugin is granted
+    /// `keyed` (whose values are apart from the tokens). Whoever has it can
     /// find out which value a token stands for by trying; a new key gives new tokens.
     pub(crate) token: Option<At<Secret>>,
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use grille_core::{PluginId, Role, RoleName};
-use grille_plugin::World;
+use grille_plugin::{Grants, World};
 use grille_proxy::settings::{Directory, ProxySettings};
 use grille_store::AuditSettings;
 
@@ -76,6 +76,8 @@ pub(crate) struct PluginSettings {
     pub(crate) digest: Option<String>,
     /// Its settings.
     pub(crate) settings: serde_json::Value,
+    /// What it may use.
+    pub(crate) grants: Grants,
     /// Where the file is named.
     pub(crate) at: Span,
     /// Where the settings are.

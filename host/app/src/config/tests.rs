@@ -409,6 +409,74 @@ fn plugins_are_checked() {
 }
 
 #[test]
+fn grants_are_checked() {
+    let granted = |keys: &str| {
+        format!("{BASE}{ROLE}[[plugin]]\nname = \"p\"\nfile = \"p.wasm\"\n{keys}")
+            .replace("policies = []", "policies = [\"p\"]")
+    };
+    check(&granted("grants = [\"log\", \"clock\", \"state\"]\n"), expect![[""]]);
+    check(
+        &granted("grants = [\"egress\"]\negress = [\"a.example:443\", \"b:8443=10.0.0.1\"]\n"),
+        expect![[""]],
+    );
+    check(
+        &granted("grants = [\"clok\", \"wasi:random\"]\n"),
+        expect![[r#"
+        error: grille.toml:28:11: `clok` is not a capability
+          help: did you mean `clock`?
+        error: grille.toml:28:19: `wasi:random` is not a capability
+          help: the capabilities are log, clock, state, egress, keyed"#]],
+    );
+    check(
+        &granted("grants = [\"egress\"]\n"),
+        expect![[r#"
+        error: grille.toml:26:8: plugin `p` is granted `egress`, and no host
+          help: name the hosts: egress = ["calendar.example.com:443"]"#]],
+    );
+    check(
+        &granted("egress = [\"a.example:443\"]\n"),
+        expect![[r#"
+        error: grille.toml:28:11: plugin `p` is not granted `egress`
+          help: add "egress" to its grants, or take the hosts away"#]],
+    );
+    check(
+        &granted(
+            "grants = [\"egress\"]\negress = [\"10.0.0.1:443\", \"https://a.example\", \"a.example:443=::\"]\n",
+        ),
+        expect![[r#"
+            error: grille.toml:29:11: `10.0.0.1` is an address: write the host's name, and the address behind it: NAME:PORT=10.0.0.1
+            error: grille.toml:29:27: `https://a.example` is not a host: write HOST:PORT, such as calendar.example.com:443, or HOST:PORT=ADDRESS
+            error: grille.toml:29:48: :: is not the address of a host"#]],
+    );
+    check(
+        &granted("grants = [\"keyed\"]\n"),
+        expect![[r#"
+        error: grille.toml:28:11: only a masker can have `keyed`, and role `analyst` uses the plugin `p` as a policy
+          help: take it out of the plugin's grants
+        error: grille.toml:28:11: `keyed` needs a key
+          help: add [keys] token = { file = "PATH" }"#]],
+    );
+}
+
+#[test]
+fn what_sees_results_is_granted_no_way_out() {
+    let plugin = "[[plugin]]\nname = \"p\"\nfile = \"p.wasm\"\ngrants = [\"log\", \"egress\"]\n\
+                  egress = [\"a.example:443\"]\n";
+    check(
+        &format!("{BASE}{ROLE}{plugin}").replace("detectors = []", "detectors = [\"p\"]"),
+        expect![[r#"
+            error: grille.toml:28:11: only a policy can have `log`, and role `analyst` uses the plugin `p` as a detector
+              help: take it out of the plugin's grants"#]],
+    );
+    check(
+        &format!("{BASE}{ROLE}[role.columns]\n\"public.users.ssn\" = \"plugin:p\"\n{plugin}"),
+        expect![[r#"
+            error: grille.toml:30:11: only a policy can have `log`, and role `analyst` uses the plugin `p` as a masker
+              help: take it out of the plugin's grants"#]],
+    );
+}
+
+#[test]
 fn settings_of_a_plugin_become_json() {
     let text = format!(
         "{BASE}{ROLE}[[plugin]]\nname = \"p\"\nfile = \"p.wasm\"\n[plugin.settings]\na = 1\nb = 1.5\nc = [true]\n\

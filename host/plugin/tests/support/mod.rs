@@ -125,6 +125,16 @@ pub fn component_with_memory(pages: u32, world: &str, body: &str, metadata: &Val
     described(&wat::parse_str(text).expect("the text is a component"), metadata)
 }
 
+/// A policy with so many core modules more, each with a memory of so many pages.
+pub fn component_with_memories(more: usize, pages: u32) -> Vec<u8> {
+    let modules: String = (0..more)
+        .map(|n| format!("(core module $more{n} (memory {pages})) (core instance (instantiate $more{n}))"))
+        .collect();
+    let text = component_text("policy", "").replace("@PAGES", &PAGES.to_string());
+    let text = text.replacen("(core instance $i", &format!("{modules} (core instance $i"), 1);
+    described(&wat::parse_str(text).expect("the text is a component"), &metadata("policy"))
+}
+
 /// Adds the metadata section: a custom section is id 0, its size, its name with its length, its content (WebAssembly
 /// core specification, 5.5.3).
 pub fn described(component: &[u8], metadata: &Value) -> Vec<u8> {

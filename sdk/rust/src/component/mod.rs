@@ -40,6 +40,17 @@ fn with_session<S: 'static, T>(work: impl FnOnce(&mut S) -> Result<T, Failure>) 
     })
 }
 
+/// A failure of the host's, as plugins see it.
+pub(crate) fn failure(types::Failure { message }: types::Failure) -> Failure {
+    Failure { message }
+}
+
+impl From<Attribute> for types::Attribute {
+    fn from(Attribute { key, value }: Attribute) -> Self {
+        Self { key, value }
+    }
+}
+
 impl From<types::Attribute> for Attribute {
     fn from(types::Attribute { key, value }: types::Attribute) -> Self {
         Self { key, value }

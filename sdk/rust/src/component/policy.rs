@@ -1,4 +1,4 @@
-//! The exports of a policy component. Its imports, `log` and `clock`, are in the component only if the plugin calls them:
+//! The exports of a policy component. Its imports (`log`, `clock`, `state`, `egress`) are in the component only if the plugin calls them:
 //! the linker drops what nothing calls, and the component's encoder drops what nothing imports.
 
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use bindings::exports::grille::plugin::lifecycle;
 use bindings::exports::grille::plugin::policy::{self as wit, Guest};
 
 use super::{keep, types, with_session};
-use crate::{Action, Approval, Attribute, Decision, Exchange, Object, Policy, Verdict, configure_json};
+use crate::{Action, Approval, Decision, Exchange, Object, Policy, Verdict, configure_json};
 
 pub use grille_bindings_policy as bindings;
 pub use grille_bindings_policy::export;
@@ -48,10 +48,9 @@ impl From<wit::Action> for Action {
 
 impl From<Decision> for wit::Decision {
     fn from(decision: Decision) -> Self {
-        let attribute = |Attribute { key, value }| types::Attribute { key, value };
         Self {
             verdict: decision.verdict.into(),
-            obligations: decision.obligations.into_iter().map(attribute).collect(),
+            obligations: decision.obligations.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Tests of a plugin without a gateway and without WebAssembly: give a detector texts, a policy actions, and check both
 //! against the plugin's own `plugin.toml`. Everything here panics with what is wrong, as tests do.
 
+mod capabilities;
 mod manifest;
 
 use std::ops::Range;
 
+pub use capabilities::Capabilities;
 pub use manifest::{Expectation, ExpectedFinding, Gate, LabelEntry, Manifest, ObjectEntry, Vector};
 
 use crate::{

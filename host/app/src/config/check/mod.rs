@@ -32,6 +32,8 @@ pub(super) fn check(file: File, source: &Source, problems: &mut Vec<Problem>) ->
     check.names_are_unique(&file);
     let uses = check.plugin_uses(&file.role);
     check.plugins_are_used(&file.plugin, &uses);
+    check.grants_fit_uses(&file.plugin, &uses);
+    check.keyed_plugins_have_a_key(&file.plugin, &file.keys);
     let roles: Vec<_> = file.role.iter().filter_map(|role| check.role(role, &file)).collect();
     check.token_key_is_there(&roles, &file);
     let directory = Directory {

@@ -1,12 +1,13 @@
 //! Plugins as the file names them; what they are is known when they are loaded.
 
 use grille_core::PluginId;
+use grille_plugin::{Capability, Grants};
 use serde_json::{Map, Value as Json};
 
 use super::Check;
 use crate::config::at::At;
 use crate::config::problem::Problem;
-use crate::config::{PluginSettings, PluginUse, file};
+use crate::config::{PluginSettings, PluginUse, file, most_similar};
 
 impl Check<'_> {
     /// A plugin to load.
@@ -15,6 +16,7 @@ impl Check<'_> {
             Some(digest) => Some(self.digest(digest)?),
             None => None,
         };
+        let grants = self.grants(plugin);
         let settings = to_json(&plugin.settings);
         if settings.is_none() {
             self.error(&plugin.settings, "`inf` and `nan` cannot be given to a plugin");
@@ -24,9 +26,81 @@ impl Check<'_> {
             file: self.path(&plugin.file),
             digest,
             settings: settings?,
+            grants: grants?,
             at: plugin.file.span(),
             settings_at: plugin.settings.span(),
         })
+    }
+
+    /// `None` goes with an error.
+    fn grants(&mut self, plugin: &file::Plugin) -> Option<Grants> {
+        let words: Vec<_> = plugin.grants.iter().map(|word| self.capability(word)).collect();
+        let hosts: Vec<_> = plugin.egress.iter().map(|host| self.egress_host(host)).collect();
+        let capabilities = words.into_iter().collect::<Option<_>>()?;
+        let grants = Grants { capabilities, egress: hosts.into_iter().collect::<Option<_>>()? };
+        let sends = grants.capabilities.contains(&Capability::Egress);
+        match (sends, plugin.egress.first()) {
+            (true, None) => {
+                let message = format!("plugin `{}` is granted `egress`, and no host", *plugin.name);
+                let problem = Problem::error(plugin.name.span(), message);
+                self.problems.push(problem.help("name the hosts: egress = [\"calendar.example.com:443\"]"));
+            }
+            (false, Some(host)) => {
+                let message = format!("plugin `{}` is not granted `egress`", *plugin.name);
+                let problem = Problem::error(host.span(), message);
+                self.problems.push(problem.help("add \"egress\" to its grants, or take the hosts away"));
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        Some(grants)
+    }
+
+    fn capability(&mut self, word: &At<String>) -> Option<Capability> {
+        let capability = Capability::from_word(word);
+        if capability.is_none() {
+            let known = Capability::ALL.into_iter().map(Capability::as_str);
+            let problem = Problem::error(word.span(), format!("`{}` is not a capability", **word));
+            self.problems.push(match most_similar(word, known.clone()) {
+                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                None => {
+                    problem.help(format!("the capabilities are {}", known.collect::<Vec<_>>().join(", ")))
+                }
+            });
+        }
+        capability
+    }
+
+    fn egress_host(&mut self, text: &At<String>) -> Option<grille_plugin::EgressHost> {
+        text.parse().map_err(|error: grille_plugin::EgressHostError| self.error(text, error.to_string())).ok()
+    }
+
+    /// What sees cells gets no way to tell anybody, and says so before any plugin is loaded.
+    pub(super) fn grants_fit_uses(&mut self, plugins: &[file::Plugin], uses: &[PluginUse]) {
+        for plugin in plugins {
+            let used = uses.iter().filter(|used| used.plugin.as_str() == plugin.name.as_str());
+            let misfit = plugin.grants.iter().find_map(|word| {
+                let world = Capability::from_word(word)?.world();
+                used.clone().find(|used| used.world != world).map(|used| (word, world, used))
+            });
+            if let Some((word, world, used)) = misfit {
+                let message = format!(
+                    "only a {world} can have `{}`, and role `{}` uses the plugin `{}` as a {}",
+                    **word, used.role, used.plugin, used.world
+                );
+                let problem = Problem::error(word.span(), message);
+                self.problems.push(problem.help("take it out of the plugin's grants"));
+            }
+        }
+    }
+
+    /// `keyed` needs a key.
+    pub(super) fn keyed_plugins_have_a_key(&mut self, plugins: &[file::Plugin], keys: &file::Keys) {
+        let mut words = plugins.iter().flat_map(|plugin| &plugin.grants);
+        let keyed = words.find(|word| word.as_str() == Capability::Keyed.as_str());
+        if let (None, Some(word)) = (&keys.token, keyed) {
+            let problem = Problem::error(word.span(), "`keyed` needs a key");
+            self.problems.push(problem.help("add [keys] token = { file = \"PATH\" }"));
+        }
     }
 
     fn digest(&mut self, digest: &At<String>) -> Option<String> {

@@ -1,0 +1,3 @@
+module grille
+
+go 1.24

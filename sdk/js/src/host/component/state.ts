@@ -1,0 +1,3 @@
+// In a component, `state` is the host's.
+
+export { default as state } from "grille:plugin/state@0.1.0";

@@ -1,0 +1,21 @@
+// `{{id}}`: finds employee numbers, a prefix and five digits.
+
+import { detector, type Label } from "@grille/sdk";
+
+/** What the operator may set; `settings.schema.json` says the same. */
+export interface Settings {
+  readonly prefix?: string;
+}
+
+/** The first of the `[[labels]]` in `plugin.toml`. */
+const EMPLOYEE_NUMBER: Label = 0;
+
+export default detector((settings: Settings) => {
+  // The schema lets letters and hyphens pass only: nothing that means something in a pattern.
+  const number = new RegExp(`\\b${settings.prefix ?? "AC-"}[0-9]{5}\\b`, "g");
+  return {
+    inspect(cell, out) {
+      for (const match of cell.text.matchAll(number)) out.addMatch(EMPLOYEE_NUMBER, match, 900);
+    },
+  };
+});
