@@ -8,6 +8,7 @@ use aws_lc_rs::rand;
 use grille_wire::postgres::{CancelKey, PROTOCOL_3_2};
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
 
 use crate::upstream::CancelTarget;
 
@@ -26,6 +27,7 @@ pub(crate) struct CancelRegistry {
 struct Entry {
     secret: Box<[u8]>,
     target: CancelTarget,
+    asked: Arc<Notify>,
 }
 
 /// Randomness could not be had.
@@ -45,6 +47,14 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 pub(crate) struct Registration {
     registry: Arc<CancelRegistry>,
     key: CancelKey,
+    asked: Arc<Notify>,
+}
+
+impl Registration {
+    /// Waits until the client asks for what is under way to be canceled. Cancel safe; what was asked before does not count.
+    pub(crate) async fn canceled(&self) {
+        self.asked.notified().await;
+    }
 }
 
 impl CancelRegistry {
@@ -60,15 +70,20 @@ impl CancelRegistry {
             random::<SECRET_BYTES_3_0>()?.into()
         };
         let key = CancelKey { process: target.process(), secret: secret.clone() };
-        self.sessions.lock().entry(key.process).or_default().push(Entry { secret, target });
-        Ok((key.clone(), Registration { registry: Arc::clone(self), key }))
+        let asked = Arc::new(Notify::new());
+        let entry = Entry { secret, target, asked: Arc::clone(&asked) };
+        self.sessions.lock().entry(key.process).or_default().push(entry);
+        Ok((key.clone(), Registration { registry: Arc::clone(self), key, asked }))
     }
 
-    /// The session that the key is for.
+    /// The session that the key is for. It is told.
     pub(crate) fn find(&self, key: &CancelKey) -> Option<CancelTarget> {
         let sessions = self.sessions.lock();
         let meant = sessions.get(&key.process)?.iter().find(|entry| entry.secret.ct_eq(&key.secret).into());
-        meant.map(|entry| entry.target.clone())
+        meant.map(|entry| {
+            entry.asked.notify_waiters();
+            entry.target.clone()
+        })
     }
 }
 

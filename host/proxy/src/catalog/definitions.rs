@@ -10,7 +10,8 @@
 //!
 //! Only what goes through this process is known here.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -24,14 +25,33 @@ use crate::settings::UpstreamSettings;
 
 /// How long a definition counts as not settled of which this process is not told how it ends.
 const ADRIFT_FOR: Duration = Duration::from_secs(600);
-/// Most statements of one transaction that are kept in mind one by one; one with more rests on everything.
-const RESTING_MAX: usize = 128;
+/// Most names that are kept in mind of one transaction; one that reads more rests on everything.
+const RESTING_NAMES_MAX: usize = 10_000;
+/// Most ways of looking names up in one transaction, such as search paths, that are told apart.
+const RESTING_SETS_MAX: usize = 16;
+/// Most names that are kept in mind of what one transaction defines; one with more defines anything.
+const DEFINED_NAMES_MAX: usize = 10_000;
+/// Most definitions that are kept in mind once they were let go or settled, and most names in them. To a statement that was
+/// judged before the oldest of them, anything may have changed.
+const PASSED_MAX: usize = 1024;
+const PASSED_NAMES_MAX: usize = 20_000;
+/// Most prepared transactions of which it is kept in mind what they define.
+const PREPARED_MAX: usize = 1024;
+/// How long the definitions of a session that was refused one do not come before newcomers.
+const YIELDS_FOR: Duration = Duration::from_secs(30);
 
-/// A name as it is written, qualified or not, without quotes.
+/// A name as it is written, qualified or not, without quotes. In order of the name first: see [`of_name`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ObjectName {
-    pub(crate) schema: Option<Box<str>>,
     pub(crate) name: Box<str>,
+    pub(crate) schema: Option<Box<str>>,
+}
+
+/// Those in a set that have this name, whatever their schema.
+fn of_name<'n>(names: &'n BTreeSet<ObjectName>, name: &str) -> impl Iterator<Item = &'n ObjectName> {
+    let first = ObjectName { name: name.into(), schema: None };
+    let name = first.name.clone();
+    names.range(first..).take_while(move |one| one.name == name)
 }
 
 /// How far a definition reaches beyond the names it gives.
@@ -46,49 +66,76 @@ pub(crate) enum Reach {
     Anything,
 }
 
-/// What a message's statements define.
+/// What a message's statements define, or a whole transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Defined {
     pub(crate) names: BTreeSet<ObjectName>,
+    /// Relations that others cannot use meanwhile, although they stay what they are.
+    pub(crate) locked: BTreeSet<ObjectName>,
+    /// Relations whose rows may not be equal any more: what that changes is for those who write them.
+    pub(crate) limited: BTreeSet<ObjectName>,
     pub(crate) reach: Reach,
 }
 
 impl Defined {
     pub(crate) fn is_nothing(&self) -> bool {
-        self.names.is_empty() && self.reach == Reach::Named
+        self.len() == 0 && self.reach == Reach::Named
+    }
+
+    /// Whether a catalogue that was read before does not know of it.
+    fn is_news(&self) -> bool {
+        !self.names.is_empty() || !self.limited.is_empty() || self.reach != Reach::Named
+    }
+
+    fn len(&self) -> usize {
+        self.names.len() + self.locked.len() + self.limited.len()
     }
 
     fn covers(&self, other: &Self) -> bool {
-        self.reach == Reach::Anything || self.reach >= other.reach && self.names.is_superset(&other.names)
+        self.reach == Reach::Anything
+            || self.reach >= other.reach
+                && self.names.is_superset(&other.names)
+                && self.locked.is_superset(&other.locked)
+                && self.limited.is_superset(&other.limited)
+    }
+
+    /// Both of them.
+    fn absorb(&mut self, other: Self) {
+        self.reach = self.reach.max(other.reach);
+        self.names.extend(other.names);
+        self.locked.extend(other.locked);
+        self.limited.extend(other.limited);
+        self.bound();
+    }
+
+    /// Forgets names where there are too many: it defines anything then.
+    fn bound(&mut self) {
+        if self.len() > DEFINED_NAMES_MAX {
+            *self = Self { reach: Reach::Anything, ..Self::default() };
+        }
     }
 }
 
 /// The names that a judgement rests on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rests {
     pub(crate) names: BTreeSet<ObjectName>,
     /// The schemas in which those without one are looked for, whether they are there or not; none for any.
     pub(crate) places: Option<Arc<[Box<str>]>>,
+    /// Whether anything but reading is done with them.
+    pub(crate) writes: bool,
 }
 
 impl Rests {
     /// Whether a definition may change what it rests on. What is behind the names, such as the tables of a view, is looked up
     /// in `snapshot`; without one it may.
     fn is_touched_by(&self, defined: &Defined, snapshot: Option<&Snapshot>) -> bool {
-        if self.names.is_empty() {
-            return false;
-        }
-        let Some(snapshot) = snapshot else { return true };
-        match defined.reach {
-            Reach::Anything => return true,
-            Reach::Hidden if self.names.iter().any(|name| name.hides_another(snapshot)) => return true,
-            Reach::Hidden | Reach::Named => {}
-        }
-        let behind = self.relations(snapshot);
-        defined.names.iter().any(|defined| {
-            self.names.iter().any(|name| self.may_mean(name, defined))
-                || behind.iter().any(|relation| defined.is(relation))
-        })
+        self.on(snapshot).is_touched_by(defined)
+    }
+
+    /// The same for several definitions: what is behind the names is looked up once.
+    fn on<'s>(&'s self, snapshot: Option<&'s Snapshot>) -> Grounds<'s> {
+        Grounds { rests: self, snapshot, behind: OnceCell::new() }
     }
 
     fn may_mean(&self, name: &ObjectName, defined: &ObjectName) -> bool {
@@ -103,7 +150,8 @@ impl Rests {
     }
 
     /// Every relation that the names may mean, with what views among them read, what is inherited from, and what is written
-    /// with them.
+    /// with them; and all that these inherit from, for what is done to a parent is done to its children. What else inherits
+    /// from that is not concerned.
     fn relations<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Relation> {
         let schema = snapshot.schema();
         let named = |name: &ObjectName| {
@@ -122,7 +170,49 @@ impl Rests {
                 Follower::Refers(other) | Follower::Underlies(other) => *other,
             }));
         }
+        let mut left: Vec<u32> = relations.iter().flat_map(|relation| &relation.parents).copied().collect();
+        while let Some(oid) = left.pop() {
+            let Some(relation) = schema.relation(oid).filter(|_| seen.insert(oid)) else { continue };
+            relations.push(relation);
+            left.extend(&relation.parents);
+        }
         relations
+    }
+}
+
+/// What a judgement rests on, in the catalogue.
+struct Grounds<'s> {
+    rests: &'s Rests,
+    snapshot: Option<&'s Snapshot>,
+    behind: OnceCell<Vec<&'s Relation>>,
+}
+
+impl<'s> Grounds<'s> {
+    fn is_touched_by(&self, defined: &Defined) -> bool {
+        let names = &self.rests.names;
+        if names.is_empty() {
+            return false;
+        }
+        let Some(snapshot) = self.snapshot else { return true };
+        match defined.reach {
+            Reach::Anything => return true,
+            Reach::Hidden if names.iter().any(|name| name.hides_another(snapshot)) => return true,
+            Reach::Hidden | Reach::Named => {}
+        }
+        self.is_among(&defined.names, snapshot)
+            || self.is_among(&defined.locked, snapshot)
+            || self.rests.writes && self.is_among(&defined.limited, snapshot)
+    }
+
+    fn is_among(&self, defined: &BTreeSet<ObjectName>, snapshot: &'s Snapshot) -> bool {
+        if defined.is_empty() {
+            return false;
+        }
+        let is_named =
+            |name: &ObjectName| of_name(defined, &name.name).any(|one| self.rests.may_mean(name, one));
+        let is_it = |relation: &&Relation| of_name(defined, &relation.name).any(|one| one.is(relation));
+        self.rests.names.iter().any(is_named)
+            || self.behind.get_or_init(|| self.rests.relations(snapshot)).iter().any(is_it)
     }
 }
 
@@ -152,8 +242,8 @@ static DATABASES: Mutex<Vec<(Database, Weak<Definitions>)>> = Mutex::new(Vec::ne
 /// What is known of one database's definitions.
 #[derive(Debug)]
 pub(crate) struct Definitions {
-    /// How many definitions were let go.
-    let_go: AtomicU64,
+    /// How many definitions were let go or settled: the number of the last in [`State::passed`].
+    passed: AtomicU64,
     /// How many are not settled.
     unsettled: AtomicUsize,
     /// How often something was defined that catalogues read before do not know.
@@ -169,8 +259,19 @@ struct State {
     participants: u64,
     resting: Vec<Weak<Mutex<Resting>>>,
     announced: Vec<Announced>,
+    /// Those that differ, the latest last.
+    passed: VecDeque<Passed>,
+    /// How many names are in them.
+    passed_names: usize,
+    /// The number of the latest that is not among them any more.
+    passed_over: u64,
+    /// Transactions that were prepared through this process, and since when that is known. What they define is announced.
+    prepared: VecDeque<(Gid, Instant)>,
     latest: Option<Arc<Snapshot>>,
 }
+
+/// The name that a client gives to a prepared transaction.
+pub(crate) type Gid = Arc<str>;
 
 #[derive(Debug)]
 struct Announced {
@@ -179,21 +280,29 @@ struct Announced {
     stage: Stage,
 }
 
+/// A definition that was let go or settled.
+#[derive(Debug)]
+struct Passed {
+    number: u64,
+    by: By,
+    defined: Defined,
+}
+
 /// Who knows how a definition ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum By {
     Session(u64),
-    /// Whoever ends the prepared transaction; prepared then.
-    Prepared(Instant),
+    /// Whoever ends the prepared transaction, whose name is known or not; prepared then.
+    Prepared(Option<Gid>, Instant),
     /// The server alone: the session was lost then.
     Server(Instant),
 }
 
 impl By {
-    fn is_forgotten(self) -> bool {
+    fn is_forgotten(&self) -> bool {
         match self {
             Self::Session(_) => false,
-            Self::Prepared(since) | Self::Server(since) => since.elapsed() >= ADRIFT_FOR,
+            Self::Prepared(_, since) | Self::Server(since) => since.elapsed() >= ADRIFT_FOR,
         }
     }
 }
@@ -209,17 +318,61 @@ enum Stage {
 /// What a session's open transaction rests on.
 #[derive(Debug, Default)]
 struct Resting {
-    on: Vec<Arc<Rests>>,
+    /// One for all statements that look names up alike.
+    on: Vec<Rests>,
     on_everything: bool,
+}
+
+/// What has been noted of a statement, to be taken back.
+#[derive(Debug)]
+enum Noted {
+    Nothing,
+    /// These names, in the set of that index.
+    Names(usize, Vec<ObjectName>),
+    Everything,
 }
 
 impl Resting {
     fn rests(&self) -> bool {
-        self.on_everything || !self.on.is_empty()
+        self.on_everything || self.on.iter().any(|rests| !rests.names.is_empty())
     }
 
     fn is_touched_by(&self, defined: &Defined, snapshot: Option<&Snapshot>) -> bool {
         self.on_everything || self.on.iter().any(|rests| rests.is_touched_by(defined, snapshot))
+    }
+
+    fn note(&mut self, rests: &Rests) -> Noted {
+        if self.on_everything {
+            return Noted::Nothing;
+        }
+        let is_alike = |known: &Rests| known.places == rests.places && known.writes == rests.writes;
+        let index = self.on.iter().position(is_alike).unwrap_or(self.on.len());
+        if index == self.on.len() {
+            self.on.push(Rests { names: BTreeSet::new(), ..rests.clone() });
+        }
+        let known: usize = self.on.iter().map(|rests| rests.names.len()).sum();
+        let new: Vec<ObjectName> = rests.names.difference(&self.on[index].names).cloned().collect();
+        if new.is_empty() {
+            return Noted::Nothing;
+        }
+        if known + new.len() > RESTING_NAMES_MAX || self.on.len() > RESTING_SETS_MAX {
+            self.on_everything = true;
+            return Noted::Everything;
+        }
+        self.on[index].names.extend(new.iter().cloned());
+        Noted::Names(index, new)
+    }
+
+    fn take_back(&mut self, noted: Noted) {
+        match noted {
+            Noted::Nothing => {}
+            Noted::Names(index, names) => {
+                for name in &names {
+                    self.on[index].names.remove(name);
+                }
+            }
+            Noted::Everything => self.on_everything = false,
+        }
     }
 }
 
@@ -228,6 +381,45 @@ impl State {
     fn is_rested_on(&self, defined: &Defined, mine: &Arc<Mutex<Resting>>) -> bool {
         let others = self.resting.iter().filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, mine));
         others.into_iter().any(|other| other.lock().is_touched_by(defined, self.latest.as_deref()))
+    }
+
+    /// Keeps what was let go or settled in mind, under the next number.
+    fn pass(&mut self, by: By, defined: Defined, counter: &AtomicU64) {
+        let number = counter.load(Ordering::SeqCst) + 1;
+        let is_it = |passed: &Passed| passed.by == by && passed.defined == defined;
+        if let Some(known) = self.passed.iter().position(is_it) {
+            self.forget(known);
+        }
+        self.passed_names += defined.len();
+        self.passed.push_back(Passed { number, by, defined });
+        while self.passed.len() > PASSED_MAX || self.passed_names > PASSED_NAMES_MAX {
+            self.passed_over = self.forget(0).unwrap_or(number);
+        }
+        counter.store(number, Ordering::SeqCst);
+    }
+
+    fn forget(&mut self, index: usize) -> Option<u64> {
+        let passed = self.passed.remove(index)?;
+        self.passed_names -= passed.defined.len();
+        Some(passed.number)
+    }
+
+    /// Whether nothing that another has let go or settled since touches the names.
+    fn has_spared(&self, rests: &Rests, since: Mark, by: &By) -> bool {
+        let grounds = rests.on(self.latest.as_deref());
+        let mut later = self.passed.iter().rev().take_while(|passed| passed.number > since.0);
+        self.passed_over <= since.0
+            && !later.any(|passed| passed.by != *by && grounds.is_touched_by(&passed.defined))
+    }
+
+    /// What a session has let go becomes one: a long transaction's definitions are looked through for each statement.
+    fn merge(&mut self, by: &By) {
+        let is_of = |one: &mut Announced| one.by == *by && one.stage == Stage::LetGo;
+        let mut all =
+            self.announced.extract_if(.., is_of).map(|one| one.defined).collect::<Vec<_>>().into_iter();
+        let Some(mut defined) = all.next() else { return };
+        all.for_each(|more| defined.absorb(more));
+        self.announced.push(Announced { by: by.clone(), defined, stage: Stage::LetGo });
     }
 }
 
@@ -244,10 +436,7 @@ pub(crate) enum Standing {
 
 /// A point between definitions, see [`Participant::mark`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    let_go: u64,
-    changes: u64,
-}
+pub(crate) struct Mark(u64);
 
 impl Definitions {
     /// Those of the upstream's database, which all that leads there share.
@@ -270,7 +459,7 @@ impl Definitions {
 
     fn new() -> Self {
         Self {
-            let_go: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
             unsettled: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -306,7 +495,7 @@ impl Definitions {
         state.resting.retain(|other| other.strong_count() > 0);
         state.resting.push(Arc::downgrade(&resting));
         state.participants += 1;
-        Participant { id: state.participants, resting, definitions: Arc::clone(self) }
+        Participant { id: state.participants, resting, definitions: Arc::clone(self), refused_at: None }
     }
 
     /// Wakes whoever waits for something to end.
@@ -326,8 +515,13 @@ impl Definitions {
         if settled.is_empty() {
             return;
         }
-        if settled.iter().any(|announced| announced.stage == Stage::LetGo) {
-            self.change();
+        let let_go = settled.into_iter().filter(|announced| announced.stage == Stage::LetGo);
+        for Announced { by, defined, .. } in let_go {
+            // Before it counts as settled: who takes it for that reads the catalogue again.
+            if defined.is_news() {
+                self.change();
+            }
+            state.pass(by, defined, &self.passed);
         }
         self.unsettled.store(state.announced.len(), Ordering::SeqCst);
         drop(state);
@@ -341,13 +535,14 @@ pub(crate) struct Participant {
     id: u64,
     resting: Arc<Mutex<Resting>>,
     definitions: Arc<Definitions>,
+    /// When a definition was refused last.
+    refused_at: Option<Instant>,
 }
 
 impl Participant {
     /// A point before a judgement, and before the catalogue for it is taken: [`Participant::rest`] tells whether it holds.
     pub(crate) fn mark(&self) -> Mark {
-        let let_go = self.definitions.let_go.load(Ordering::SeqCst);
-        Mark { let_go, changes: self.definitions.changes() }
+        Mark(self.definitions.passed.load(Ordering::SeqCst))
     }
 
     /// Whether what other sessions define touches the names.
@@ -359,8 +554,9 @@ impl Participant {
         let state = self.definitions.state.lock();
         let latest = state.latest.as_deref();
         let mine = self.resting.lock();
-        let others = state.announced.iter().filter(|announced| announced.by != By::Session(self.id));
-        let touching = others.filter(|announced| rests.is_touched_by(&announced.defined, latest));
+        let grounds = rests.on(latest);
+        let others = state.announced.iter().filter(|announced| announced.by != self.by());
+        let touching = others.filter(|announced| grounds.is_touched_by(&announced.defined));
         let standings = touching.map(|announced| match announced.stage {
             Stage::LetGo => Standing::Shaken,
             // It waits for this very session.
@@ -376,25 +572,17 @@ impl Participant {
     }
 
     /// Takes note that a statement is about to be sent that rests on these names, as they were judged after `mark`. False
-    /// where something was let go or settled since: it must be judged again.
-    pub(crate) fn rest(&self, rests: &Arc<Rests>, mark: Mark) -> bool {
+    /// where another has let go or settled something since that touches them: it must be judged again.
+    pub(crate) fn rest(&self, rests: &Rests, mark: Mark) -> bool {
         if rests.names.is_empty() {
             return true;
         }
-        let mut resting = self.resting.lock();
-        let is_new = !resting.on_everything && !resting.on.iter().any(|known| Arc::ptr_eq(known, rests));
-        if is_new && resting.on.len() < RESTING_MAX {
-            resting.on.push(Arc::clone(rests));
-        } else if is_new {
-            resting.on = Vec::new();
-            resting.on_everything = true;
-        }
-        drop(resting);
+        let noted = self.resting.lock().note(rests);
         // Whoever lets something go counts first and looks at what rests then; here it is the other way round. So one of the
         // two sees the other.
-        let holds = self.mark() == mark;
-        if !holds && is_new {
-            self.resting.lock().on.pop();
+        let holds = self.mark() == mark || self.definitions.state.lock().has_spared(rests, mark, &self.by());
+        if !holds {
+            self.resting.lock().take_back(noted);
         }
         holds
     }
@@ -413,27 +601,57 @@ impl Participant {
     /// it must not be sent then.
     pub(crate) fn let_go(&self, defined: &Defined) -> bool {
         let mut state = self.definitions.state.lock();
-        let by = By::Session(self.id);
         let is_gone = |one: &Announced| self.has_let_go(one) && one.defined.covers(defined);
         if state.announced.iter().any(is_gone) {
             return true;
         }
-        let queued = state.announced.iter().position(|one| one.by == by && one.defined == *defined);
-        let index = queued.unwrap_or(state.announced.len());
-        if queued.is_none() {
-            state.announced.push(Announced { by, defined: defined.clone(), stage: Stage::Queued });
-            self.definitions.unsettled.store(state.announced.len(), Ordering::SeqCst);
+        let mut defined = defined.clone();
+        defined.bound();
+        let is_free =
+            !state.is_rested_on(&defined, &self.resting) && self.try_to_let_go(&mut state, &defined);
+        if !is_free && !self.yields() {
+            self.queue(&mut state, defined);
         }
-        if state.is_rested_on(defined, &self.resting) {
-            return false;
-        }
-        state.announced[index].stage = Stage::LetGo;
-        self.definitions.let_go.fetch_add(1, Ordering::SeqCst);
+        self.definitions.unsettled.store(state.announced.len(), Ordering::SeqCst);
+        is_free
+    }
+
+    /// Lets something go, unless a statement has come between.
+    fn try_to_let_go(&self, state: &mut State, defined: &Defined) -> bool {
+        state.announced.retain(|one| !self.has_queued(one) || one.defined != *defined);
+        let (by, let_go) = (self.by(), Stage::LetGo);
+        state.announced.push(Announced { by: by.clone(), defined: defined.clone(), stage: let_go });
+        // Before it counts as let go: who takes it for that waits for the lock, and finds it.
+        self.definitions.unsettled.store(state.announced.len(), Ordering::SeqCst);
+        state.pass(by.clone(), defined.clone(), &self.definitions.passed);
         let is_free = !state.is_rested_on(defined, &self.resting);
-        if !is_free {
-            state.announced[index].stage = Stage::Queued;
+        if is_free {
+            state.merge(&by);
+        } else {
+            state.announced.pop();
         }
         is_free
+    }
+
+    fn queue(&self, state: &mut State, defined: Defined) {
+        let is_queued = |one: &Announced| self.has_queued(one) && one.defined == defined;
+        if !state.announced.iter().any(is_queued) {
+            state.announced.push(Announced { by: self.by(), defined, stage: Stage::Queued });
+        }
+    }
+
+    /// Whether its definitions wait without holding newcomers up: one has held them up for long enough, in vain.
+    fn yields(&self) -> bool {
+        self.refused_at.is_some_and(|refused| refused.elapsed() < YIELDS_FOR)
+    }
+
+    /// A definition of the session's is refused.
+    pub(crate) fn refused(&mut self) {
+        self.refused_at = Some(Instant::now());
+    }
+
+    fn by(&self) -> By {
+        By::Session(self.id)
     }
 
     /// Whether something of the session's may be under way that others have to mind.
@@ -446,7 +664,11 @@ impl Participant {
     }
 
     fn has_let_go(&self, announced: &Announced) -> bool {
-        announced.by == By::Session(self.id) && announced.stage == Stage::LetGo
+        announced.by == self.by() && announced.stage == Stage::LetGo
+    }
+
+    fn has_queued(&self, announced: &Announced) -> bool {
+        announced.by == self.by() && announced.stage == Stage::Queued
     }
 
     /// What the session has defined is there, or gone.
@@ -456,26 +678,55 @@ impl Participant {
 
     /// What the session was about to define, it will not.
     pub(crate) fn withdraw(&self) {
-        let by = By::Session(self.id);
-        self.definitions.settle(|announced| announced.by == by && announced.stage == Stage::Queued);
+        self.definitions.settle(|announced| self.has_queued(announced));
     }
 
-    /// The session's transaction is prepared: others will say how it ends.
-    pub(crate) fn prepare(&self) {
-        self.leave_to(By::Prepared(Instant::now()));
+    /// The session's transaction is prepared: others will say how it ends. Its name, where that is known.
+    pub(crate) fn prepare(&self, gid: Option<Gid>) {
+        let now = Instant::now();
+        self.leave_to(&By::Prepared(gid.clone(), now));
+        let Some(gid) = gid else { return };
+        let mut state = self.definitions.state.lock();
+        state.prepared.retain(|(known, since)| *known != gid && since.elapsed() < ADRIFT_FOR);
+        if state.prepared.len() == PREPARED_MAX {
+            state.prepared.pop_front();
+        }
+        state.prepared.push_back((gid, now));
     }
 
-    fn leave_to(&self, by: By) {
+    fn leave_to(&self, by: &By) {
         let mut state = self.definitions.state.lock();
         for announced in state.announced.iter_mut().filter(|announced| self.has_let_go(announced)) {
-            announced.by = by;
+            announced.by = by.clone();
         }
     }
 
-    /// A prepared transaction is over. Which, is not known; until another is committed, which is a definition as well, it
-    /// changes nothing.
-    pub(crate) fn settle_prepared(&self) {
-        self.definitions.settle(|announced| matches!(announced.by, By::Prepared(_)));
+    /// Whether a prepared transaction is known of which all that it defines is announced. It stays so from now on as long as
+    /// any.
+    pub(crate) fn knows_prepared(&self, gid: &Gid) -> bool {
+        let mut state = self.definitions.state.lock();
+        let is_it = |(known, since): &&mut (Gid, Instant)| known == gid && since.elapsed() < ADRIFT_FOR;
+        let Some((_, since)) = state.prepared.iter_mut().find(is_it) else { return false };
+        let now = Instant::now();
+        *since = now;
+        for announced in &mut state.announced {
+            if let By::Prepared(Some(of), since) = &mut announced.by
+                && of == gid
+            {
+                *since = now;
+            }
+        }
+        true
+    }
+
+    /// A prepared transaction is over. Where it is not known which, none is known any more, and what they define counts as
+    /// not settled for as long as it may.
+    pub(crate) fn settle_prepared(&self, gid: Option<&Gid>) {
+        self.definitions.state.lock().prepared.retain(|(known, _)| gid.is_some_and(|gid| known != gid));
+        self.definitions.settle(|announced| match &announced.by {
+            By::Prepared(of, _) => gid.is_some() && of.as_ref() == gid,
+            By::Session(_) | By::Server(_) => false,
+        });
     }
 
     /// For a session that is about to look whether something is in its way, and to wait if it is.
@@ -490,7 +741,7 @@ impl Drop for Participant {
         self.rest_no_more();
         self.withdraw();
         // What is left was not seen to end.
-        self.leave_to(By::Server(Instant::now()));
+        self.leave_to(&By::Server(Instant::now()));
     }
 }
 
@@ -524,7 +775,8 @@ mod tests {
     use super::*;
     use crate::catalog::query::Content;
 
-    /// A table, a view over it, a table of the same name in another schema, and a partition of the table.
+    /// A table, a view over it, a table of the same name in another schema, two partitions of the table, and
+    /// what it inherits from.
     fn snapshot() -> Arc<Snapshot> {
         let relation = |oid, schema: &str, name: &str, kind, parents: &[u32]| Relation {
             oid,
@@ -538,11 +790,13 @@ mod tests {
         };
         let parts = SchemaParts {
             relations: vec![
-                relation(1, "public", "t", RelationKind::Table, &[]),
+                relation(1, "public", "t", RelationKind::Table, &[7]),
                 relation(2, "public", "v", RelationKind::View, &[]),
                 relation(3, "other", "t", RelationKind::Table, &[]),
                 relation(4, "parts", "p", RelationKind::Table, &[1]),
                 relation(5, "public", "alone", RelationKind::Table, &[]),
+                relation(6, "parts", "q", RelationKind::Table, &[1]),
+                relation(7, "public", "top", RelationKind::Table, &[]),
             ],
             followers: vec![(2, Follower::Underlies(1))],
             ..SchemaParts::default()
@@ -564,13 +818,14 @@ mod tests {
     }
 
     fn defined(names: &[&str], reach: Reach) -> Defined {
-        Defined { names: names.iter().copied().map(name).collect(), reach }
+        Defined { names: names.iter().copied().map(name).collect(), reach, ..Defined::default() }
     }
 
     /// On these names, looked up in `public` and in `mine`, which is not there.
-    fn rests(names: &[&str]) -> Arc<Rests> {
+    fn rests(names: &[&str]) -> Rests {
         let places: Arc<[Box<str>]> = ["pg_catalog", "mine", "public"].map(Into::into).into();
-        Arc::new(Rests { names: names.iter().copied().map(name).collect(), places: Some(places) })
+        let names = names.iter().copied().map(name).collect();
+        Rests { names, places: Some(places), writes: false }
     }
 
     fn database() -> Arc<Definitions> {
@@ -597,6 +852,9 @@ mod tests {
         check("v", &["mine.t"], Reach::Named, false);
         check("t", &["v"], Reach::Named, false);
         check("t", &["parts.p"], Reach::Named, true);
+        check("p", &["public.t"], Reach::Named, true);
+        check("p", &["parts.q"], Reach::Named, false);
+        check("q", &["top"], Reach::Named, true);
         check("alone", &["t", "u"], Reach::Named, false);
         check("alone", &["u"], Reach::Hidden, false);
         check("t", &["u"], Reach::Hidden, true);
@@ -605,7 +863,7 @@ mod tests {
         let nothing = rests(&[]);
         assert!(!nothing.is_touched_by(&defined(&[], Reach::Anything), Some(&snapshot)));
         assert!(rests(&["alone"]).is_touched_by(&defined(&["u"], Reach::Named), None), "nothing is known");
-        let anywhere = Rests { places: None, names: [name("t")].into() };
+        let anywhere = Rests { places: None, ..rests(&["t"]) };
         assert!(anywhere.is_touched_by(&defined(&["elsewhere.t"], Reach::Named), Some(&snapshot)));
     }
 
@@ -652,20 +910,90 @@ mod tests {
     }
 
     #[test]
-    fn a_judgement_holds_only_if_nothing_was_let_go_or_settled_since() {
+    fn a_judgement_holds_unless_what_it_rests_on_was_let_go_or_settled_since() {
         let database = database();
         let [reader, definer] = [database.enter(), database.enter()];
-        let on = rests(&["alone"]);
+        let (on, other) = (rests(&["t"]), rests(&["alone"]));
         let mark = reader.mark();
         assert!(definer.let_go(&defined(&["t"], Reach::Named)));
         assert!(
             !reader.rest(&on, mark) && !reader.is_involved(),
             "it is judged again before it rests on anything"
         );
+        assert!(reader.rest(&other, mark), "nobody defines that");
         let mark = reader.mark();
         definer.settle();
-        assert!(!reader.rest(&on, mark));
+        assert!(!reader.rest(&on, mark) && reader.rest(&other, mark));
         assert!(reader.rest(&on, reader.mark()) && reader.is_involved());
+        assert!(definer.rest(&on, mark), "its own does not count");
+    }
+
+    #[test]
+    fn to_a_judgement_older_than_what_is_kept_in_mind_anything_may_have_changed() {
+        let database = database();
+        let [reader, definer] = [database.enter(), database.enter()];
+        let mark = reader.mark();
+        for _ in 0..=PASSED_MAX {
+            assert!(definer.let_go(&defined(&["alone"], Reach::Named)));
+            definer.settle();
+        }
+        assert!(reader.rest(&rests(&["t"]), mark), "it is the same each time");
+        for round in 0..=PASSED_MAX {
+            assert_eq!(reader.rest(&rests(&["t"]), mark), round < PASSED_MAX, "{round}");
+            assert!(definer.let_go(&defined(&[&format!("n{round}")], Reach::Named)));
+            definer.settle();
+            reader.rest_no_more();
+        }
+    }
+
+    #[test]
+    fn what_one_transaction_defines_is_merged_and_bounded() {
+        let database = database();
+        let [reader, definer] = [database.enter(), database.enter()];
+        for number in 0..3 {
+            let names: Vec<String> = (0..4_000).map(|index| format!("n{number}_{index}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            assert!(definer.let_go(&defined(&names, Reach::Named)));
+            assert_eq!(database.state.lock().announced.len(), 1);
+            let expected = if number < 2 { Standing::Firm } else { Standing::Shaken };
+            assert_eq!(reader.standing(&rests(&["t"])), expected);
+        }
+    }
+
+    #[test]
+    fn a_lock_comes_before_statements_and_changes_nothing() {
+        let database = database();
+        let [reader, definer] = [database.enter(), database.enter()];
+        let changes = database.changes();
+        assert!(definer.let_go(&Defined { locked: [name("t")].into(), ..Defined::default() }));
+        assert_eq!(reader.standing(&rests(&["t"])), Standing::Shaken);
+        definer.settle();
+        assert_eq!((reader.standing(&rests(&["t"])), database.changes()), (Standing::Firm, changes));
+    }
+
+    #[test]
+    fn what_rows_may_be_equal_matters_to_those_who_write() {
+        let database = database();
+        let [reader, definer] = [database.enter(), database.enter()];
+        let changes = database.changes();
+        assert!(reader.rest(&rests(&["t"]), reader.mark()));
+        assert!(definer.let_go(&Defined { limited: [name("t")].into(), ..Defined::default() }));
+        assert_eq!(reader.standing(&rests(&["t"])), Standing::Firm);
+        assert_eq!(reader.standing(&Rests { writes: true, ..rests(&["t"]) }), Standing::Shaken);
+        definer.settle();
+        assert_ne!(database.changes(), changes, "the catalogue is read again");
+    }
+
+    #[test]
+    fn who_was_refused_waits_without_holding_up_newcomers() {
+        let database = database();
+        let [first, newcomer, mut definer] = [database.enter(), database.enter(), database.enter()];
+        assert!(first.rest(&rests(&["t"]), first.mark()));
+        definer.refused();
+        assert!(!definer.let_go(&defined(&["t"], Reach::Named)));
+        assert_eq!(newcomer.standing(&rests(&["t"])), Standing::Firm);
+        first.rest_no_more();
+        assert!(definer.let_go(&defined(&["t"], Reach::Named)));
     }
 
     #[test]
@@ -674,25 +1002,46 @@ mod tests {
         let [reader, prepared, lost] = [database.enter(), database.enter(), database.enter()];
         let on = rests(&["t"]);
         assert!(prepared.let_go(&defined(&["t"], Reach::Named)));
-        prepared.prepare();
+        prepared.prepare(Some("one".into()));
         prepared.settle();
+        prepared.prepare(Some("two".into()));
         drop(prepared);
         assert_eq!(reader.standing(&on), Standing::Shaken);
-        reader.settle_prepared();
-        assert_eq!(reader.standing(&on), Standing::Firm);
+        let knows = |gid: &str| reader.knows_prepared(&gid.into());
+        assert_eq!(["one", "two", "three"].map(knows), [true, true, false]);
+        reader.settle_prepared(Some(&"two".into()));
+        assert_eq!((reader.standing(&on), knows("two")), (Standing::Shaken, false));
+        reader.settle_prepared(Some(&"one".into()));
+        assert_eq!((reader.standing(&on), knows("one")), (Standing::Firm, false));
         assert!(lost.let_go(&defined(&["t"], Reach::Named)));
         drop(lost);
-        reader.settle_prepared();
+        reader.settle_prepared(None);
         assert_eq!(reader.standing(&on), Standing::Shaken);
     }
 
     #[test]
-    fn a_long_transaction_rests_on_everything() {
+    fn a_prepared_transaction_of_which_the_name_is_not_known_makes_all_unknown() {
+        let database = database();
+        let [reader, prepared] = [database.enter(), database.enter()];
+        assert!(prepared.let_go(&defined(&["t"], Reach::Named)));
+        prepared.prepare(Some("one".into()));
+        reader.settle_prepared(None);
+        assert!(!reader.knows_prepared(&"one".into()));
+        assert_eq!(reader.standing(&rests(&["t"])), Standing::Shaken, "it may have been another");
+    }
+
+    #[test]
+    fn a_transaction_rests_on_names_and_with_too_many_on_everything() {
         let database = database();
         let [reader, definer] = [database.enter(), database.enter()];
-        for _ in 0..=RESTING_MAX {
+        for _ in 0..300 {
             assert!(reader.rest(&rests(&["t"]), reader.mark()));
         }
+        assert!(definer.let_go(&defined(&["alone"], Reach::Named)));
+        definer.settle();
+        let names: Vec<String> = (0..=RESTING_NAMES_MAX).map(|index| format!("n{index}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert!(reader.rest(&rests(&names), reader.mark()));
         assert!(!definer.let_go(&defined(&["alone"], Reach::Named)));
         reader.rest_no_more();
         assert!(definer.let_go(&defined(&["alone"], Reach::Named)));

@@ -26,7 +26,7 @@ use tracing::warn;
 use crate::metrics::Metrics;
 use crate::upstream::{ConnectError, Upstream, UpstreamConnection};
 use definitions::Definitions;
-pub(crate) use definitions::{Defined, Mark, ObjectName, Participant, Reach, Rests, Standing, Waiting};
+pub(crate) use definitions::{Defined, Gid, Mark, ObjectName, Participant, Reach, Rests, Standing, Waiting};
 pub(crate) use snapshot::{Origin, Protected, Rule, Rules, Snapshot};
 
 /// How old a snapshot may become before it is read again.
@@ -68,8 +68,9 @@ struct State {
 }
 
 impl State {
+    /// Whether it is not too old, and all that had been defined by then is in it.
     fn is_fresh(&self, changes: u64) -> bool {
-        self.changes == changes && self.read_at.is_some_and(|read| read.elapsed() <= self.age_max)
+        self.changes >= changes && self.read_at.is_some_and(|read| read.elapsed() <= self.age_max)
     }
 }
 
@@ -103,7 +104,12 @@ impl Catalog {
 
     /// The snapshot, if it need not be read again.
     pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
-        if self.state.lock().is_fresh(self.definitions.changes()) { self.latest.load_full() } else { None }
+        self.with_changes(self.definitions.changes())
+    }
+
+    /// The snapshot, if it is not too old and all that had been defined by then is in it.
+    fn with_changes(&self, changes: u64) -> Option<Arc<Snapshot>> {
+        if self.state.lock().is_fresh(changes) { self.latest.load_full() } else { None }
     }
 
     /// The latest snapshot, however old.
@@ -126,9 +132,10 @@ impl Catalog {
         if let Some(snapshot) = self.current() {
             return Ok(snapshot);
         }
-        let asked = Instant::now();
+        let (asked, changes) = (Instant::now(), self.definitions.changes());
         let _only_one = self.refreshing.lock().await;
-        if let Some(snapshot) = self.current() {
+        // What has been defined since is not this caller's business: else, where something always is, each would read.
+        if let Some(snapshot) = self.with_changes(changes) {
             return Ok(snapshot);
         }
         if self.state.lock().failed_at.is_some_and(|failed| failed > asked) {

@@ -17,7 +17,7 @@ use grille_wire::sql::lineage::{Lineage, Outputs, Provenance, trace, trace_in_tu
 use grille_wire::sql::schema::Relation;
 
 use crate::catalog::{Protected, Rules, Snapshot};
-pub(crate) use defined::{defined, rests_on};
+pub(crate) use defined::{defined, gid, rests_on};
 pub(crate) use naming::Names;
 pub(crate) use path::{PathDigest, PathSource, SearchPath};
 pub(crate) use refusal::{Refusal, refuse};

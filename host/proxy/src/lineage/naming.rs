@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use grille_core::action::feature;
 use grille_core::{Access, Action, Effect, ObjectKind};
 use grille_wire::postgres::Statement;
 use grille_wire::sql::lineage::{Lineage, Naming};
@@ -30,6 +31,8 @@ pub(crate) struct Names {
     unsure: bool,
     /// Something was defined that is not settled yet.
     defined: bool,
+    /// Others can see of it, once it is settled.
+    shows: bool,
     /// Tables of the session's own making, of which it is known what they are.
     created: Created,
 }
@@ -44,6 +47,7 @@ impl Names {
             unhidden: false,
             unsure: false,
             defined: false,
+            shows: false,
             created: Created::default(),
         }
     }
@@ -56,6 +60,11 @@ impl Names {
     /// Whether names mean what the catalogue says: what is judged now holds for others too.
     pub(crate) fn are_certain(&self) -> bool {
         !self.defined
+    }
+
+    /// Whether others can see what was defined, once it is settled.
+    pub(crate) fn show(&self) -> bool {
+        self.shows
     }
 
     /// For the lineage of a statement that was read then.
@@ -206,7 +215,7 @@ impl Names {
     pub(crate) fn settle(&mut self) {
         self.uncertain.clear();
         self.created = Created::default();
-        (self.everything, self.unhidden, self.defined) = (false, false, false);
+        (self.everything, self.unhidden, self.defined, self.shows) = (false, false, false, false);
     }
 
     fn note_definition(&mut self, action: &Action) {
@@ -218,6 +227,7 @@ impl Names {
             return;
         }
         self.defined = true;
+        self.shows |= !discards && !action.has(feature::TEMPORARY);
         self.everything |= discards || reach == Reach::Anything;
         self.unhidden |= reach == Reach::Hidden;
         for object in &action.objects {

@@ -34,7 +34,7 @@ use prometheus_client::metrics::counter::Counter;
 use tracing::{debug, error, info, warn};
 
 use crate::cancel::Registration;
-use crate::catalog::{Catalog, Mark, Participant, Rules, Snapshot, Standing};
+use crate::catalog::{Catalog, Defined, Gid, Mark, Participant, Rules, Snapshot, Standing};
 use crate::decisions::{Footing, Judged};
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::Client;
@@ -87,7 +87,7 @@ pub(crate) struct Session {
     lifetime: Lifetime,
     /// Something ran that could put protected values into notifications.
     may_have_told: bool,
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// Counters looked up once.
@@ -103,11 +103,10 @@ impl Counters {
     }
 }
 
-/// What runs has to do with a transaction that outlives its session.
-#[derive(Clone, Copy)]
+/// What runs has to do with a transaction that outlives its session, and has a name, where that is known.
 enum TwoPhase {
-    Prepares,
-    Ends,
+    Prepares(Option<Gid>),
+    Ends(Option<Gid>),
 }
 
 /// What stands between a statement and its permit.
@@ -343,7 +342,7 @@ impl Session {
             lifetime: Lifetime::new(expiry, place),
             may_have_told: false,
             shared,
-            _registration: registration,
+            registration,
         }
     }
 
@@ -414,6 +413,7 @@ impl Session {
                     }
                 }
                 () = self.lifetime.changed() => {}
+                () = self.registration.canceled(), if self.patience.is_waiting() => self.patience.cancel(),
                 () = self.patience.over(), if self.patience.is_waiting() => {}
                 () = drain.cancelled(), if self.is_at_rest() => return End::Shutdown,
             }
@@ -589,7 +589,14 @@ impl Session {
             }
             match self.make_way(allowed) {
                 Way::Free => return Some(judged),
-                Way::Changed => {}
+                Way::Changed => {
+                    self.begin_waiting();
+                    if self.patience.is_left(STATEMENT_PATIENCE) {
+                        self.patience.again();
+                        return None;
+                    }
+                    self.patience.give_up();
+                }
                 Way::Blocked => return None,
                 Way::Closed => return Some(Err(Unjudged::Refused(Box::new(others_rest_on_it())))),
             }
@@ -598,7 +605,13 @@ impl Session {
 
     /// Tells other sessions what the statement is about to define, and what it rests on.
     fn make_way(&mut self, judged: &Judged) -> Way {
-        let defined = lineage::defined(judged.actions());
+        let mut defined = lineage::defined(judged.actions());
+        if let Some(TwoPhase::Ends(Some(gid))) = two_phase(judged)
+            && self.participant.knows_prepared(&gid)
+        {
+            // What it brings into force was let go when it was defined.
+            defined = Defined::default();
+        }
         if !defined.is_nothing() && !self.participant.let_go(&defined) {
             let just_begun = self.begin_waiting();
             if !just_begun || !self.participant.let_go(&defined) {
@@ -606,6 +619,7 @@ impl Session {
                     return Way::Blocked;
                 }
                 self.shared.metrics.definition_conflict("refused");
+                self.participant.refused();
                 return Way::Closed;
             }
         }
@@ -618,6 +632,9 @@ impl Session {
     /// Whether what others define may change what a judgement rests on.
     fn standing(&mut self, judged: &Judged) -> Standing {
         let Footing::Names(rests) = &judged.footing else { return Standing::Firm };
+        if self.patience.has_given_up() {
+            return Standing::Shaken;
+        }
         let standing = self.participant.standing(rests);
         if standing == Standing::Firm || !self.begin_waiting() {
             return standing;
@@ -644,6 +661,9 @@ impl Session {
 
     /// None when names that the statement uses are not settled yet, or while another session defines them.
     async fn judge(&mut self, text: Text<'_>) -> Option<Result<Arc<Judged>, Unjudged>> {
+        if self.patience.is_canceled() {
+            return Some(Err(Unjudged::Refused(Box::new(canceled()))));
+        }
         if !self.names.are_certain() && self.must_wait_for_names() {
             return None;
         }
@@ -721,14 +741,20 @@ impl Session {
     /// What was defined is seen by others, the catalogue's connection among them, once it is committed.
     fn settle_names(&mut self) {
         // Not even the transaction is open that a segment of the extended protocol is by itself.
+        if self.relay.is_settled() {
+            self.patience.renew();
+        }
         let is_over = self.relay.is_settled() && self.relay.transaction() == TransactionStatus::Idle;
         if is_over {
             self.names.path().settle();
             self.settle_definitions();
         }
         if !self.names.are_certain() && is_over {
+            // What others cannot see is of interest to lineage of this session's statements only.
+            if self.names.show() || self.role.may_mask() {
+                self.catalog.expire();
+            }
             self.names.settle();
-            self.catalog.expire();
         } else if self.relay.is_settled() {
             self.names.catch_up();
         }
@@ -740,10 +766,10 @@ impl Session {
         self.participant.rest_no_more();
         match self.two_phase.take() {
             None => self.participant.settle(),
-            Some(TwoPhase::Prepares) => self.participant.prepare(),
-            Some(TwoPhase::Ends) => {
+            Some(TwoPhase::Prepares(gid)) => self.participant.prepare(gid),
+            Some(TwoPhase::Ends(gid)) => {
                 self.participant.settle();
-                self.participant.settle_prepared();
+                self.participant.settle_prepared(gid.as_ref());
             }
         }
     }
@@ -803,7 +829,7 @@ impl Session {
         self.may_have_told |= judged.may_notify(self.catalog.latest().as_deref());
         let is_first = self.running.is_empty() && !self.relay.has_run();
         let is_alone = is_first && self.relay.transaction() == TransactionStatus::Idle;
-        self.two_phase = two_phase(&judged).or(self.two_phase);
+        self.two_phase = two_phase(&judged).or(self.two_phase.take());
         self.names.note(judged.actions(), judged.traced.as_deref());
         if let ([action], true) = (&judged.statement.actions[..], is_alone) {
             self.names.path().note_alone(action);
@@ -1170,11 +1196,19 @@ async fn linger(participant: Participant, mut upstream: Side) {
 }
 
 fn two_phase(judged: &Judged) -> Option<TwoPhase> {
-    judged.actions().find_map(|action| match action.kind.as_str() {
-        "prepare transaction" => Some(TwoPhase::Prepares),
-        "commit prepared" | "rollback prepared" => Some(TwoPhase::Ends),
+    let actions = &judged.statement.actions;
+    let of = |index: usize| lineage::gid(&judged.statement.text).filter(|_| index + 1 == actions.len());
+    judged.actions().enumerate().find_map(|(index, action)| match action.kind.as_str() {
+        "prepare transaction" => Some(TwoPhase::Prepares(of(index))),
+        // The server lets nothing else be in a message with these.
+        "commit prepared" | "rollback prepared" => Some(TwoPhase::Ends(of(index).filter(|_| index == 0))),
         _ => None,
     })
+}
+
+/// What a client is told that did not want to wait any more.
+fn canceled() -> ClientMessage {
+    ClientMessage::new(SqlState::QueryCanceled, "canceling statement due to user request")
 }
 
 /// What a client is told whose definition has waited for too long.

@@ -14,52 +14,119 @@ pub(super) const STATEMENT_PATIENCE: Duration = Duration::from_secs(5);
 /// it wait without a limit; here it cannot tell a deadlock.
 pub(super) const DEFINITION_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the request at hand waits for, and since when.
+/// What the request at hand waits for, and since when anything waits.
 #[derive(Debug, Default)]
-pub(super) struct Patience(Option<Wait>);
+pub(super) struct Patience {
+    wait: Option<Wait>,
+    /// Since when a request has waited, this one or one before it that the server has not answered yet.
+    since: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Wait {
     others: Waiting,
-    since: Instant,
-    /// Until then, where others are in the way.
-    until: Option<Instant>,
+    next: Next,
+    end: Ending,
+}
+
+/// When what is in the way is looked at again.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Turn,
+    /// At the next turn, or then.
+    Until(Instant),
+    AtOnce,
+}
+
+/// How waiting ends, beside by what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Open,
+    /// There was always something new.
+    GivenUp,
+    /// The client does not want it any more.
+    Canceled,
 }
 
 impl Patience {
     /// Begins to wait, unless it does already: whether it did so just now, and what is in the way must be looked at again.
     pub(super) fn begin(&mut self, participant: &Participant) -> bool {
-        let begins = self.0.is_none();
+        let begins = self.wait.is_none();
         if begins {
-            self.0 = Some(Wait { others: participant.wait(), since: Instant::now(), until: None });
+            self.since.get_or_insert_with(Instant::now);
+            self.wait = Some(Wait { others: participant.wait(), next: Next::Turn, end: Ending::Open });
         }
         begins
     }
 
     /// Whether it may go on waiting.
     pub(super) fn is_left(&mut self, longest: Duration) -> bool {
-        self.0.as_mut().is_some_and(|wait| {
-            let until = wait.since + longest;
-            wait.until = (Instant::now() < until).then_some(until);
-            wait.until.is_some()
-        })
+        let until = self.since.map(|since| since + longest).filter(|until| Instant::now() < *until);
+        if let Some(wait) = &mut self.wait {
+            wait.next = until.map_or(Next::Turn, Next::Until);
+        }
+        self.wait.is_some() && until.is_some()
     }
 
-    /// The request was answered, or there is none any more.
+    /// It is judged again, once the session has looked at all else.
+    pub(super) fn again(&mut self) {
+        if let Some(wait) = &mut self.wait {
+            wait.next = Next::AtOnce;
+        }
+    }
+
+    /// There was always something new, and there is no patience left.
+    pub(super) fn give_up(&mut self) {
+        self.end_by(Ending::GivenUp);
+    }
+
+    pub(super) fn has_given_up(&self) -> bool {
+        self.ends_by(Ending::GivenUp)
+    }
+
+    /// The client does not want an answer any more.
+    pub(super) fn cancel(&mut self) {
+        self.end_by(Ending::Canceled);
+    }
+
+    pub(super) fn is_canceled(&self) -> bool {
+        self.ends_by(Ending::Canceled)
+    }
+
+    fn end_by(&mut self, end: Ending) {
+        if let Some(wait) = &mut self.wait {
+            wait.end = end;
+        }
+    }
+
+    fn ends_by(&self, end: Ending) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.end == end)
+    }
+
+    /// The request was answered, or there is none any more. Those behind it have what is left of the time.
     pub(super) fn end(&mut self) {
-        self.0 = None;
+        self.wait = None;
+    }
+
+    /// Everything was answered: who waits next has all the time.
+    pub(super) fn renew(&mut self) {
+        if self.wait.is_none() {
+            self.since = None;
+        }
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.0.is_some()
+        self.wait.is_some()
     }
 
     /// Waits until something in the way may have gone, or patience is at its end. Cancel safe.
     pub(super) async fn over(&mut self) {
-        let Some(wait) = &mut self.0 else { return std::future::pending().await };
-        match wait.until {
-            None => wait.others.turned().await,
-            Some(until) => tokio::select! {
+        let Some(wait) = &mut self.wait else { return std::future::pending().await };
+        match wait.next {
+            // Once: it may wait for something else next.
+            Next::AtOnce => wait.next = Next::Turn,
+            Next::Turn => wait.others.turned().await,
+            Next::Until(until) => tokio::select! {
                 () = wait.others.turned() => {}
                 () = sleep_until(until) => {}
             },

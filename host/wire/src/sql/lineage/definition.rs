@@ -4,8 +4,8 @@
 use grille_core::{self as core, Access, ObjectKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterDomainStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, IndexStmt, Node,
-    ObjectType, RenameStmt,
+    AlterDomainStmt, AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, ConstrType, DropBehavior,
+    IndexStmt, Node, ObjectType, RenameStmt,
 };
 
 use super::Purpose;
@@ -102,6 +102,10 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
                 Ok(())
             }
             NodeEnum::RenameStmt(rename) => self.rename(rename),
+            NodeEnum::AlterTableStmt(alter) if alters_tables_of_type(alter) => {
+                self.launder(&Taint::unknown(), "ALTER TYPE");
+                Ok(())
+            }
             NodeEnum::AlterTableStmt(alter) => self.new_defaults(alter, relations),
             NodeEnum::RefreshMatViewStmt(_) => {
                 // It will be read as what its definition means after the transaction.
@@ -192,6 +196,12 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     /// Rules name schemas, relations and columns.
     fn rename(&mut self, rename: &'t RenameStmt) -> Traced<()> {
+        // Which tables are made of a type is not known.
+        if rename.rename_type() == ObjectType::ObjectAttribute
+            && rename.behavior() == DropBehavior::DropCascade
+        {
+            self.launder(&Taint::unknown(), "ALTER TYPE");
+        }
         if rename.rename_type() != ObjectType::ObjectSchema {
             return Ok(());
         }
@@ -222,6 +232,15 @@ fn parts(name: &str) -> Vec<String> {
         }
     }
     parts
+}
+
+/// Whether it is a type that is altered, together with the tables that are made of it.
+fn alters_tables_of_type(alter: &AlterTableStmt) -> bool {
+    let cascades = |node: &Node| match &node.node {
+        Some(NodeEnum::AlterTableCmd(command)) => command.behavior() == DropBehavior::DropCascade,
+        _ => true,
+    };
+    alter.objtype() == ObjectType::ObjectType && alter.cmds.iter().any(cascades)
 }
 
 /// Whether the server looks at all stored values of the domain.

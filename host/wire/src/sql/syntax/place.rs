@@ -57,7 +57,10 @@ pub(super) fn near_token(sql: &str, message: &str, reparse: Reparse<'_>) -> Opti
     // The parser stops at a token, the scanner anywhere in one.
     let is_token = message.starts_with("syntax error");
     let stands = |at: usize| !is_token || stands_by_itself(sql, token, at);
-    let places: Vec<usize> = sql.match_indices(token).map(|(at, _)| at).filter(|&at| stands(at)).collect();
+    // Of a long text it matters only whether there is one.
+    let places_max = if sql.len() > TEXT_BYTES_MAX { 2 } else { usize::MAX };
+    let places = sql.match_indices(token).map(|(at, _)| at).filter(|&at| stands(at)).take(places_max);
+    let places: Vec<usize> = places.collect();
     match places[..] {
         [] => None,
         [only] => Some(only),
