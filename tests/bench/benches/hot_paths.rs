@@ -5,14 +5,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use grille_bench::{STATEMENT, message, one_text_column, row};
+use grille_bench::{STATEMENT, context, message, one_text_column, row};
 use grille_core::audit::Recorded;
-use grille_core::{
-    Clearance, ExchangeId, Permit, PluginId, Principal, PrincipalKind, RoleName, UpstreamName,
-};
+use grille_core::{Clearance, ExchangeId, Permit, PluginId};
 use grille_plugin::{
-    ColumnTexts, Compiler, Engine, EngineSettings, ExchangeContext, FieldInfo, Limits as PluginLimits,
-    Plugin, ResultScanner, SessionContext,
+    ColumnTexts, Compiler, Engine, EngineSettings, FieldInfo, Limits as PluginLimits, Plugin, ResultScanner,
 };
 use grille_wire::postgres::{Limits, Relay, Request, Response, Rows, Run, Statement};
 use grille_wire::sql;
@@ -74,26 +71,6 @@ fn plugin(engine: &Engine, name: &str) -> Arc<Plugin> {
     let bytes = std::fs::read(path).expect("built by `cargo xtask plugins`");
     let component = engine.compile(&bytes).unwrap();
     Arc::new(Plugin::configure(&component, PluginId::new(name), &serde_json::json!({})).unwrap())
-}
-
-fn context() -> ExchangeContext {
-    let principal = Principal {
-        issuer: "https://issuer.example".into(),
-        subject: "ada".into(),
-        groups: vec!["analysts".into()],
-        kind: PrincipalKind::Human,
-        token_id: None,
-        expires_at: 0,
-    };
-    let session = SessionContext {
-        protocol: "postgres",
-        principal,
-        role: RoleName::new("analyst"),
-        upstream: UpstreamName::new("app"),
-        target: "app".into(),
-        client: "bench".into(),
-    };
-    ExchangeContext::new(1, &Arc::new(session))
 }
 
 fn plugins(c: &mut Criterion) {

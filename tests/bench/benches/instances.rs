@@ -9,34 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use grille_bench::STATEMENT;
-use grille_core::{PluginId, Principal, PrincipalKind, RoleName, UpstreamName};
+use grille_bench::{STATEMENT, context};
+use grille_core::PluginId;
 use grille_plugin::untrusted::CellBlock;
 use grille_plugin::{
     Compiler, Component, Detector, Engine, EngineSettings, ExchangeContext, FieldInfo, Grants, Limits,
-    Masker, Plugin, SessionContext, World,
+    Masker, Plugin, World,
 };
 use grille_wire::sql;
-
-fn context() -> ExchangeContext {
-    let principal = Principal {
-        issuer: "https://issuer.example".into(),
-        subject: "ada".into(),
-        groups: vec!["analysts".into()],
-        kind: PrincipalKind::Human,
-        token_id: None,
-        expires_at: 0,
-    };
-    let session = SessionContext {
-        protocol: "postgres",
-        principal,
-        role: RoleName::new("analyst"),
-        upstream: UpstreamName::new("app"),
-        target: "app".into(),
-        client: "bench".into(),
-    };
-    ExchangeContext::new(1, &Arc::new(session))
-}
 
 /// Components that are not made to do harm.
 fn components() -> Vec<PathBuf> {

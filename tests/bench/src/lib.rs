@@ -1,6 +1,11 @@
 //! Messages and statements that the benchmarks share. What is measured is in `benches/`, the comparison with other proxies
 //! in `proxies/`.
 
+use std::sync::Arc;
+
+use grille_core::{Principal, PrincipalKind, RoleName, UpstreamName};
+use grille_plugin::{ExchangeContext, SessionContext};
+
 /// A message of the PostgreSQL protocol: a tag, the length, the body.
 pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("a message of a benchmark is short");
@@ -22,3 +27,24 @@ pub fn one_text_column() -> Vec<u8> {
 
 /// 109 bytes, as an application sends it.
 pub const STATEMENT: &str = "SELECT o.id, o.total, c.name FROM orders o JOIN customers c ON c.id = o.customer WHERE o.id = 42 AND c.active";
+
+/// Who asks, in every benchmark that calls a plugin.
+pub fn context() -> ExchangeContext {
+    let principal = Principal {
+        issuer: "https://issuer.example".into(),
+        subject: "ada".into(),
+        groups: vec!["analysts".into()],
+        kind: PrincipalKind::Human,
+        token_id: None,
+        expires_at: 0,
+    };
+    let session = SessionContext {
+        protocol: "postgres",
+        principal,
+        role: RoleName::new("analyst"),
+        upstream: UpstreamName::new("app"),
+        target: "app".into(),
+        client: "bench".into(),
+    };
+    ExchangeContext::new(1, &Arc::new(session))
+}
