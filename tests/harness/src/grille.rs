@@ -204,6 +204,17 @@ impl Grille {
     }
 }
 
+/// What went wrong inside is shown with the test it made fail: its log goes with it.
+impl Drop for Grille {
+    fn drop(&mut self) {
+        const SHOWN_MAX: usize = 20;
+        let log = self.log().unwrap_or_default();
+        for line in log.lines().filter(|line| line.contains(r#""level":"ERROR""#)).take(SHOWN_MAX) {
+            eprintln!("grille: {line}");
+        }
+    }
+}
+
 const CONFIG: &str = "grille.toml";
 
 /// The binary with a cache of compiled plugins of its own, kept from test to test.
