@@ -384,17 +384,52 @@ static const grille_object *objects_of(grille_test *test, const grille_json *vec
     return objects;
 }
 
+/* Days from 1970 on (Gregorian); years begin in March here, so that the day that some have and others have not is the last. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day) {
+    int64_t shifted = month > 2 ? month - 3 : month + 9;
+    year -= month <= 2;
+    return 365 * year + year / 4 - year / 100 + year / 400 + (153 * shifted + 2) / 5 + day - 719469;
+}
+
+/* Grants the clock at the vector's time, if it has one. */
+static void set_clock(grille_test *test, const grille_json *vector) {
+    grille_text at = text_of(vector, "at");
+    unsigned year, month, day, hour, minute, second;
+    char utc, more;
+    if (at.length == 0) {
+        return;
+    }
+    const char *text = grille_copy(&test->arena, at).data;
+    if (sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u%c%c", &year, &month, &day, &hour, &minute, &second, &utc, &more) != 7 ||
+        utc != 'Z' || year < 1970 || month < 1 || month > 12 || day < 1) {
+        complain(test, "at = \"%s\" is not like 2026-11-23T10:00:00Z", text);
+        return;
+    }
+    int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    grille_test_grant_clock(test, (uint64_t)seconds * 1000);
+}
+
 static void check_policy_vector(grille_test *test, const grille_json *vector) {
     grille_action action = { .kind = text_of(vector, "kind") };
     action.effects = texts_of(test, vector, "effects", &action.effects_count);
     action.features = texts_of(test, vector, "features", &action.features_count);
     action.objects = objects_of(test, vector, &action.objects_count);
+    set_clock(test, vector);
     const char *said = grille_test_decide(test, "{}", NULL, &action);
     grille_text expected = text_of(vector, "expect");
     size_t length = strcspn(said, ": ");
     if (!grille_text_equal((grille_text){ said, length }, expected)) {
         complain(test, "%.*s: %s, plugin.toml expects %.*s", (int)action.kind.length, action.kind.data, said,
                  (int)expected.length, expected.data);
+    }
+}
+
+static void check_masker_vector(grille_test *test, const grille_json *vector) {
+    const char *text = grille_copy(&test->arena, text_of(vector, "text")).data;
+    const char *masked = grille_test_mask(test, "{}", text);
+    grille_text expected = text_of(vector, "expect");
+    if (!grille_text_equal(grille_text_of(masked), expected)) {
+        complain(test, "\"%s\": %s, plugin.toml expects %.*s", text, masked, (int)expected.length, expected.data);
     }
 }
 
@@ -411,13 +446,15 @@ void grille_test_vectors(grille_test *test) {
         return;
     }
     const grille_json *vector = first_of(test->manifest, "vectors");
-    if (vector == NULL && grille_plugin.mask == NULL) {
+    if (vector == NULL) {
         complain(test, "plugin.toml has no [[vectors]]");
     }
     for (; vector != NULL; vector = vector->next) {
         if (grille_plugin.inspect != NULL) {
             check_detector_vector(test, vector);
-        } else if (grille_plugin.decide != NULL) {
+        } else if (grille_plugin.mask != NULL) {
+            check_masker_vector(test, vector);
+        } else {
             check_policy_vector(test, vector);
         }
     }

@@ -24,7 +24,8 @@ int grille_test_close(grille_test *test);
 /* Memory for what tests call themselves; lives until grille_test_close. */
 grille_arena *grille_test_arena(grille_test *test);
 
-/* Runs every one of the [[vectors]] of plugin.toml under the settings {}, as the host does before it trusts a new version. */
+/* Runs every one of the [[vectors]] of plugin.toml under the settings {}, as the host does before it trusts a new version. A vector's
+ * `at` is what the clock shows. */
 void grille_test_vectors(grille_test *test);
 
 /* A line `LABEL start..end score text` for each finding, by place; support bits, if any, follow the score as `+1`. */

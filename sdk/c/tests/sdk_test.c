@@ -83,6 +83,9 @@ static bool decide(grille_call *call, void *plugin, const grille_action *action,
         return grille_with_row_cap(call, decision, UINT64_MAX) &&
                grille_with_mask(call, decision, GRILLE_TEXT("public.users.ssn"), GRILLE_TEXT("keep-last:4")) &&
                grille_allow(decision);
+    } else if (grille_text_equal(action->kind, GRILLE_TEXT("in the morning"))) {
+        return grille_clock_now_ms() / 3600000 % 24 < 12 ? grille_allow(decision)
+                                                         : grille_deny(decision, GRILLE_TEXT("it is past noon"));
     }
     return grille_has_feature(action, "no-where") ? grille_deny(decision, GRILLE_TEXT("it would hit every row"))
                                                   : grille_allow(decision);

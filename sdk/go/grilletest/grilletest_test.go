@@ -11,6 +11,7 @@ import (
 	"grille"
 	"grille/clock"
 	"grille/egress"
+	"grille/internal/toml"
 	"grille/keyed"
 	"grille/log"
 	"grille/state"
@@ -68,6 +69,31 @@ func fails(t *testing.T, test func(t testing.TB)) string {
 
 func TestVectorsAreChecked(t *testing.T) {
 	CheckManifest(t, digits)
+}
+
+func TestAVectorSaysWhatTheClockShows(t *testing.T) {
+	afternoons := grille.NewPolicy(func(struct{}) (grille.PolicyFunc, error) {
+		return func(*grille.Exchange, *grille.Action) (grille.Decision, error) {
+			if clock.Now().UTC().Hour() < 12 {
+				return grille.Deny("in the afternoon"), nil
+			}
+			return grille.Allow(), nil
+		}, nil
+	})
+	for at, want := range map[string]string{"2026-11-23T10:00:00Z": "deny", "2026-11-23T12:00:00Z": "allow"} {
+		checkPolicy(t, afternoons, toml.Table{"at": at, "kind": "select", "expect": want})
+	}
+	said := fails(t, func(t testing.TB) { vectorTime(t, toml.Table{"at": "2026-11-23T10:00:00+01:00"}) })
+	if !strings.Contains(said, "is not like") {
+		t.Error(said)
+	}
+}
+
+func TestAMaskersVectorsAreChecked(t *testing.T) {
+	stars := grille.NewMasker(func(struct{}) (grille.MaskEach, error) {
+		return func(cell grille.Cell) (string, error) { return strings.Repeat("*", len([]rune(cell.Text))), nil }, nil
+	})
+	checkMasker(t, stars, toml.Table{"text": "é12", "expect": "***"})
 }
 
 func TestFindingsAreNamed(t *testing.T) {

@@ -6,30 +6,31 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"grille"
 	"grille/internal/toml"
 )
 
 // CheckManifest runs every one of the [[vectors]] of plugin.toml under the settings {}, as the host does before it trusts a new
-// version, each as a subtest; and checks that plugin.toml's world is what the plugin is.
+// version, each as a subtest (a vector's `at` is what the clock shows); and checks that plugin.toml's world is what the plugin is.
 func CheckManifest(t *testing.T, plugin grille.Plugin) {
 	t.Helper()
 	manifest := readManifest(t)
 	if manifest.world != string(plugin.Kind()) {
 		t.Fatalf("plugin.toml says world = %q, the plugin is a %s", manifest.world, plugin.Kind())
 	}
-	if plugin.Kind() == grille.KindMasker {
-		return
-	}
 	if len(manifest.vectors) == 0 {
 		t.Fatal("plugin.toml has no [[vectors]]")
 	}
 	for i, vector := range manifest.vectors {
 		t.Run(fmt.Sprintf("vectors %d", i), func(t *testing.T) {
-			if plugin.Kind() == grille.KindDetector {
+			switch plugin.Kind() {
+			case grille.KindDetector:
 				checkDetector(t, plugin, manifest, vector)
-			} else {
+			case grille.KindMasker:
+				checkMasker(t, plugin, vector)
+			case grille.KindPolicy:
 				checkPolicy(t, plugin, vector)
 			}
 		})
@@ -57,7 +58,17 @@ func checkDetector(t *testing.T, plugin grille.Plugin, manifest *manifest, vecto
 	}
 }
 
+func checkMasker(t *testing.T, plugin grille.Plugin, vector toml.Table) {
+	text, want := stringAt(t, vector, "text"), stringAt(t, vector, "expect")
+	if got := NewMasker(t, plugin, "{}").Mask(text); got != want {
+		t.Errorf("%q became %q, plugin.toml expects %q", text, got, want)
+	}
+}
+
 func checkPolicy(t *testing.T, plugin grille.Plugin, vector toml.Table) {
+	if now := vectorTime(t, vector); !now.IsZero() {
+		GrantClock(t, now)
+	}
 	action := grille.Action{
 		Kind:     stringAt(t, vector, "kind"),
 		Effects:  stringsAt(t, vector, "effects"),
@@ -72,6 +83,20 @@ func checkPolicy(t *testing.T, plugin grille.Plugin, vector toml.Table) {
 	if want := stringAt(t, vector, "expect"); decision.Verdict.String() != want {
 		t.Errorf("%+v: %s (%s), plugin.toml expects %s", action, decision.Verdict, decision.Reason, want)
 	}
+}
+
+// vectorTime is the time at which a vector holds; zero if it does not say.
+func vectorTime(t testing.TB, vector toml.Table) time.Time {
+	t.Helper()
+	at := stringAt(t, vector, "at")
+	if at == "" {
+		return time.Time{}
+	}
+	now, err := time.Parse(time.RFC3339, at)
+	if err != nil || !strings.HasSuffix(at, "Z") {
+		t.Fatalf("at = %q is not like 2026-11-23T10:00:00Z", at)
+	}
+	return now
 }
 
 // manifest is what plugin.toml holds, as far as tests need it.

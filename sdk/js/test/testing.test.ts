@@ -66,6 +66,48 @@ test("vectors are checked, gates too", () => {
   assert.throws(() => check(DETECTOR.slice(0, DETECTOR.indexOf("[[vectors]]"))), /no vectors/);
 });
 
+test("a vector says what the clock shows", () => {
+  const afternoons = policy(() => ({
+    decide: () => (new Date(clock.nowMs()).getUTCHours() < 12 ? Decision.deny("in the afternoon") : Decision.allow()),
+  }));
+  const text = (at: string, expect: string) => `
+    [plugin]
+    id = "acme/afternoons"
+    version = "0.1.0"
+    world = "policy"
+    description = "Tests."
+    [[capabilities]]
+    name = "clock"
+    reason = "a test"
+    [[vectors]]
+    at = "${at}"
+    kind = "select"
+    expect = "${expect}"
+  `;
+  const check = (at: string, expect: string) =>
+    testing.checkVectors(afternoons, { manifest: Manifest.parse(text(at, expect)) });
+  check("2026-11-23T10:00:00Z", "deny");
+  check("2026-11-23T12:00:00Z", "allow");
+  assert.throws(() => check("2026-11-23T12:00:00Z", "deny"), /vector/);
+  assert.throws(() => check("2026-11-23T12:00:00+01:00", "allow"), /must be like/);
+});
+
+test("a masker's vectors are checked", () => {
+  const stars = masker(() => ({ mask: ({ text }) => text.replace(/./gu, "*") }));
+  const text = (expect: string) => `
+    [plugin]
+    id = "acme/stars"
+    version = "0.1.0"
+    world = "masker"
+    description = "Tests."
+    [[vectors]]
+    text = "é12"
+    expect = "${expect}"
+  `;
+  testing.checkVectors(stars, { manifest: Manifest.parse(text("***")) });
+  assert.throws(() => testing.checkVectors(stars, { manifest: Manifest.parse(text("**")) }), /vector/);
+});
+
 test("slips in plugin.toml are refused", () => {
   const check = (from: string, to: string, message: RegExp) =>
     assert.throws(() => Manifest.parse(DETECTOR.replace(from, to)), message);

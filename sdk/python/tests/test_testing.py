@@ -30,6 +30,7 @@ from grille_sdk import (
     detector,
     egress,
     log,
+    masker,
     policy,
     state,
 )
@@ -309,6 +310,60 @@ def test_a_policy_is_checked_with_its_capabilities(tmp_path: Path) -> None:
         manifest(tmp_path, POLICY_TOML.replace('"allow"', '"deny"')).check_policy(limited)
     with pytest.raises(NotGranted):
         manifest(tmp_path, POLICY_TOML.replace("[[capabilities]]", "[[abilities]]")).check_policy(limited)
+
+
+CLOCK_TOML = """
+[plugin]
+id = "example/afternoons"
+[[capabilities]]
+name = "clock"
+reason = "to know the hour"
+[[vectors]]
+at = "2026-11-23T10:00:00Z"
+kind = "select"
+expect = "deny"
+[[vectors]]
+at = "2026-11-23T12:00:00Z"
+kind = "select"
+expect = "allow"
+"""
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    pass
+
+
+@policy
+def afternoons(settings: NoSettings, exchange: Exchange, action: Action) -> Decision:
+    return Decision.allow() if clock.now().hour >= 12 else Decision.deny("in the afternoon")
+
+
+def test_a_vector_says_what_the_clock_shows(tmp_path: Path) -> None:
+    manifest(tmp_path, CLOCK_TOML).check_policy(afternoons)
+    for wrong in ('"2026-11-23T10:00:00+01:00"', "2026-11-23T10:00:00Z"):
+        with pytest.raises(AssertionError, match="is not like"):
+            manifest(tmp_path, CLOCK_TOML.replace('"2026-11-23T10:00:00Z"', wrong)).check_policy(afternoons)
+
+
+MASKER_TOML = """
+[plugin]
+id = "example/stars"
+[[vectors]]
+text = "é12"
+expect = "***"
+"""
+
+
+@masker
+def stars(settings: NoSettings, cell: Cell) -> str:
+    return "*" * len(cell.text)
+
+
+def test_a_masker_is_checked(tmp_path: Path) -> None:
+    manifest(tmp_path, MASKER_TOML).check_masker(stars)
+    with pytest.raises(AssertionError, match=r"'\*\*\*'"):
+        manifest(tmp_path, MASKER_TOML.replace("***", "**")).check_masker(stars)
 
 
 def test_kinds_are_not_confused() -> None:

@@ -1,8 +1,9 @@
-// Package plugin is a policy: it denies dropping, and whatever touches what the settings list.
+// Package plugin is a policy: it denies changes to the tables it is told to protect.
 package plugin
 
 import (
 	"slices"
+	"strings"
 
 	"grille"
 )
@@ -10,30 +11,34 @@ import (
 // Plugin is what the gateway runs.
 var Plugin = grille.NewPolicy(configure)
 
+// protectedByDefault is what may only be read unless the operator says otherwise.
+var protectedByDefault = []string{"audit_log"}
+
 // settings is what the operator sets; settings.schema.json says the same.
 type settings struct {
-	Denied []string `json:"denied"`
+	Protected []string `json:"protected"`
 }
 
 type policy struct {
-	denied []string
+	protected []string
 }
 
 func configure(s settings) (*policy, error) {
-	if slices.Contains(s.Denied, "") {
-		return nil, grille.Diagnostic{Pointer: "/denied", Message: "an empty name fits nothing"}
+	if s.Protected == nil {
+		s.Protected = protectedByDefault
 	}
-	return &policy{s.Denied}, nil
+	if slices.Contains(s.Protected, "") {
+		return nil, grille.Diagnostic{Pointer: "/protected", Message: "an empty name fits nothing"}
+	}
+	return &policy{s.Protected}, nil
 }
 
-// Decide denies for the first object that may not be touched so.
+// Decide denies for the first protected table that would be changed.
 func (p *policy) Decide(_ *grille.Exchange, action *grille.Action) (grille.Decision, error) {
 	for _, object := range action.Objects {
-		if object.Access == "drop" {
-			return grille.Denyf("%s would remove %s for good", action.Kind, object.Name), nil
-		}
-		if slices.Contains(p.denied, object.Name) {
-			return grille.Denyf("%s may not be touched", object.Name), nil
+		table := object.Name[strings.LastIndexByte(object.Name, '.')+1:]
+		if object.Access != "read" && slices.Contains(p.protected, table) {
+			return grille.Denyf("%s may only be read", table), nil
 		}
 	}
 	return grille.Allow(), nil

@@ -11,21 +11,24 @@ func TestVectors(t *testing.T) {
 	grilletest.CheckManifest(t, Plugin)
 }
 
-func TestWhatIsListedIsDenied(t *testing.T) {
-	policy := grilletest.NewPolicy(t, Plugin, `{"denied": ["hr.salaries"]}`)
-	decision := policy.Decide(grille.Exchange{}, grille.Action{
-		Kind:    "select",
-		Effects: []string{"read"},
-		Objects: []grille.Object{{Kind: "relation", Name: "hr.salaries", Access: "read"}},
-	})
-	if decision.Verdict != grille.VerdictDeny || decision.Reason != "hr.salaries may not be touched" {
-		t.Errorf("%s %q", decision.Verdict, decision.Reason)
+func TestProtectedTablesAreOnlyRead(t *testing.T) {
+	policy := grilletest.NewPolicy(t, Plugin, `{"protected": ["salaries"]}`)
+	decide := func(access string) grille.Decision {
+		return policy.Decide(grille.Exchange{}, grille.Action{
+			Objects: []grille.Object{{Kind: "relation", Name: "hr.salaries", Access: access}},
+		})
+	}
+	if denied := decide("update"); denied.Reason != "salaries may only be read" {
+		t.Errorf("%s %q", denied.Verdict, denied.Reason)
+	}
+	if read := decide("read"); read.Verdict != grille.VerdictAllow {
+		t.Errorf("%s %q", read.Verdict, read.Reason)
 	}
 }
 
 func TestAnEmptyNameIsRefused(t *testing.T) {
-	diagnostics := grilletest.Refused(t, Plugin, `{"denied": [""]}`)
-	if diagnostics[0].Pointer != "/denied" {
+	diagnostics := grilletest.Refused(t, Plugin, `{"protected": [""]}`)
+	if diagnostics[0].Pointer != "/protected" {
 		t.Error(diagnostics)
 	}
 }

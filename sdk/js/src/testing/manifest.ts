@@ -37,14 +37,16 @@ export interface Gate {
   readonly anyOf: string;
 }
 
-/** A test vector: `text` for a detector, the parts of an action for a policy. */
+/** A test vector: `text` for a detector or masker, the parts of an action for a policy. */
 export interface Vector {
+  /** When a policy is asked, for one that reads the clock: RFC 3339 in UTC. */
+  readonly at: string | undefined;
   readonly text: string;
   readonly kind: string;
   readonly effects: readonly string[];
   readonly objects: readonly { readonly kind: string; readonly name: string; readonly access: string }[];
   readonly features: readonly string[];
-  /** A policy's verdict, or a detector's findings: these and no others, in any order. */
+  /** A policy's verdict, a masker's new value, or a detector's findings: these and no others, in any order. */
   readonly expect: string | readonly ExpectedFinding[];
 }
 
@@ -138,6 +140,7 @@ function readGate(shape: Shape): Gate {
 
 function readVector(shape: Shape): Vector {
   return {
+    at: readTime(shape.optionalString("at")),
     text: shape.optionalString("text") ?? "",
     kind: shape.optionalString("kind") ?? "",
     effects: shape.strings("effects"),
@@ -151,9 +154,15 @@ function readVector(shape: Shape): Vector {
   };
 }
 
+function readTime(at: string | undefined): string | undefined {
+  const isTime = at === undefined || /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(at);
+  if (!isTime) throw new TypeError("at must be like 2026-11-23T10:00:00Z");
+  return at;
+}
+
 function readExpectation(value: TomlValue | undefined): string | ExpectedFinding[] {
   if (typeof value === "string") return value;
-  if (!Array.isArray(value)) throw new TypeError("expect must be a verdict or a list of findings");
+  if (!Array.isArray(value)) throw new TypeError("expect must be a verdict, a text or a list of findings");
   return value.map((finding) =>
     readAll("expect", finding, (shape) => ({
       label: shape.string("label"),

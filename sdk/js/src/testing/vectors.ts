@@ -3,31 +3,49 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 
 import type { DetectorPlugin } from "../detector.js";
+import type { MaskerPlugin } from "../masker.js";
 import type { PolicyPlugin } from "../policy.js";
+import { FakeClock } from "./fakes.js";
 import { action } from "./making.js";
 import { type ExpectedFinding, gatePasses, Manifest, type Vector } from "./manifest.js";
-import { detector, type DetectorUnderTest, type Options, policy } from "./sessions.js";
+import { detector, type DetectorUnderTest, masker, type Options, policy } from "./sessions.js";
 
 /**
- * Checks that a detector or a policy does what its `plugin.toml` says.
+ * Checks that a plugin does what its `plugin.toml` says. A vector's `at` is what the clock shows.
  *
  * @throws Error if there are no vectors, one fails, or a label's gate would have kept its text from the detector.
  */
-export function checkVectors(plugin: DetectorPlugin | PolicyPlugin, options: Options = {}): void {
+export function checkVectors(plugin: DetectorPlugin | MaskerPlugin | PolicyPlugin, options: Options = {}): void {
   const manifest = options.manifest ?? Manifest.read();
   ok(manifest.world === plugin.world, `plugin.toml says ${manifest.world}, but the plugin is a ${plugin.world}`);
   ok(manifest.vectors.length > 0, "plugin.toml has no vectors");
-  if (plugin.world === "policy") checkPolicy(plugin as PolicyPlugin<object>, { ...options, manifest }, manifest);
-  else checkDetector(plugin as DetectorPlugin<object>, { ...options, manifest }, manifest);
+  const checked = { ...options, manifest };
+  switch (plugin.world) {
+    case "policy":
+      return checkPolicy(plugin as PolicyPlugin<object>, checked, manifest);
+    case "masker":
+      return checkMasker(plugin as MaskerPlugin<object>, checked, manifest);
+    case "detector":
+      return checkDetector(plugin as DetectorPlugin<object>, checked, manifest);
+  }
 }
 
 function checkPolicy(plugin: PolicyPlugin<object>, options: Options, { vectors }: Manifest): void {
   for (const vector of vectors) {
     const objects = vector.objects.map(({ kind, name, access }) => [kind, name, access] as const);
     const { kind, effects, features } = vector;
-    const decision = policy(plugin, {}, options).decide(action(kind, { effects, objects, features }));
+    const decision = policy(plugin, {}, at(vector, options)).decide(action(kind, { effects, objects, features }));
     deepStrictEqual(decision.verdict.kind, vector.expect, describe(vector));
   }
+}
+
+function at({ at }: Vector, options: Options): Options {
+  return at === undefined ? options : { ...options, grants: { ...options.grants, clock: new FakeClock(at) } };
+}
+
+function checkMasker(plugin: MaskerPlugin<object>, options: Options, { vectors }: Manifest): void {
+  const session = masker(plugin, {}, options);
+  for (const vector of vectors) deepStrictEqual(session.mask(vector.text), vector.expect, describe(vector));
 }
 
 function checkDetector(plugin: DetectorPlugin<object>, options: Options, manifest: Manifest): void {

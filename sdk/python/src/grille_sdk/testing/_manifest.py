@@ -6,15 +6,17 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
 from .._detector import Detector
+from .._masker import Masker
 from .._plugin import Plugin
 from .._policy import Policy
 from .._settings import has_default
 from ._fakes import FakeHost
-from ._run import action, configure, decide, inspect
+from ._run import action, configure, decide, inspect, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +91,31 @@ class Manifest:
     def check_policy(self, policy: type[Policy[Any]]) -> None:
         """Runs every test vector under the settings `{}`, and holds the settings' class against their schema.
 
-        What `capabilities` names is granted; the clock shows the start of 1970.
+        What `capabilities` names is granted; the clock shows the vector's `at`, without one the start of 1970.
         """
         self.check_settings(policy)
         configured = configure(policy)
         for vector in self.vectors:
-            _only(vector, {"kind", "effects", "objects", "features", "expect"})
+            _only(vector, {"at", "kind", "effects", "objects", "features", "expect"})
             objects = [(one["kind"], one["name"], one["access"]) for one in vector.get("objects", [])]
             what = action(vector["kind"], vector.get("effects", []), objects, vector.get("features", []))
-            with FakeHost(*self.capabilities):
+            with FakeHost(*self.capabilities, now=_time(vector.get("at", "1970-01-01T00:00:00Z"))):
                 verdict = decide(configured, what).verdict
             word = type(verdict).__name__.lower()
             assert word == vector["expect"], f"{vector}: {verdict}"
+
+    def check_masker(self, masker: type[Masker[Any]]) -> None:
+        """Runs every test vector under the settings `{}`, and holds the settings' class against their schema.
+
+        What `capabilities` names is granted.
+        """
+        self.check_settings(masker)
+        configured = configure(masker)
+        for vector in self.vectors:
+            _only(vector, {"text", "expect"})
+            with FakeHost(*self.capabilities):
+                masked = mask(configured, vector["text"])
+            assert masked == vector["expect"], f"{vector}: {masked!r}"
 
     def check_settings(self, plugin: type[Plugin[Any]]) -> None:
         """The schema has the keys of the settings' class, and asks for those without a default; so all the way down."""
@@ -119,6 +134,12 @@ class Manifest:
         name = self.labels[label]
         assert not gates or any(gate.passes(text) for gate in gates), f"the gate of {name} keeps back {text!r}"
         return name, start, end
+
+
+def _time(at: object) -> datetime:
+    """RFC 3339 in UTC, in quotes: TOML's own times are not what the metadata has."""
+    assert isinstance(at, str) and at.endswith("Z"), f"at = {at!r} is not like \"2026-11-23T10:00:00Z\""
+    return datetime.fromisoformat(at).astimezone(UTC)
 
 
 def _only(vector: Mapping[str, Any], known: set[str]) -> None:

@@ -1,20 +1,26 @@
 // @ts-check
-// `{{id}}`: denies statements by what they do.
+// `{{id}}`: denies changes to the tables it is told to protect.
 
 import { Decision, policy } from "@grille/sdk";
 
 /**
  * What the operator may set; `settings.schema.json` says the same.
  *
- * @typedef {{ readonly denied_effects?: readonly string[] }} Settings
+ * @typedef {{ readonly protected?: readonly string[] }} Settings
  */
 
+/** What may only be read unless the operator says otherwise. */
+const PROTECTED_BY_DEFAULT = ["audit_log"];
+
 export default policy((/** @type {Settings} */ settings) => {
-  const denied = settings.denied_effects ?? ["grant"];
+  const tables = new Set(settings.protected ?? PROTECTED_BY_DEFAULT);
   return {
     decide(action) {
-      const effect = denied.find((word) => action.hasEffect(word));
-      return effect === undefined ? Decision.allow() : Decision.deny(`${effect} is not allowed here`);
+      for (const { name, access } of action.objects) {
+        const table = name.slice(name.lastIndexOf(".") + 1);
+        if (access !== "read" && tables.has(table)) return Decision.deny(`${table} may only be read`);
+      }
+      return Decision.allow();
     },
   };
 });

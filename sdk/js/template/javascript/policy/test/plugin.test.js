@@ -7,11 +7,10 @@ import plugin from "../src/plugin.js";
 
 test("the vectors of plugin.toml hold", () => checkVectors(plugin));
 
-test("the operator says what is denied", () => {
-  const notify = action("notify", { effects: ["notify"], objects: [["channel", "jobs", "read"]] });
-  assert.deepEqual(policy(plugin, {}).decide(notify).verdict, { kind: "allow" });
-  assert.deepEqual(policy(plugin, { denied_effects: ["notify"] }).decide(notify).verdict, {
-    kind: "deny",
-    reason: "notify is not allowed here",
-  });
+test("protected tables are only read", () => {
+  const protect = policy(plugin, { protected: ["salaries"] });
+  const update = action("update", { effects: ["update"], objects: [["relation", "hr.salaries", "update"]] });
+  assert.deepEqual(protect.decide(update).verdict, { kind: "deny", reason: "salaries may only be read" });
+  const select = action("select", { effects: ["read"], objects: [["relation", "salaries", "read"]] });
+  assert.deepEqual(protect.decide(select).verdict, { kind: "allow" });
 });
