@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grille_core::audit::SessionOpened;
+use grille_core::observation::DifferenceReport;
+use grille_core::recording::RecordingStatus;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -23,16 +25,21 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::plugin_status::{PluginStatus, PluginsStatus};
+
 /// Most commands at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 8;
-/// Longest request, in bytes: a command, an id and a reason.
-const REQUEST_BYTES_MAX: u64 = 4 << 10;
+/// Longest request, in bytes: a command, a name, and a path (at most 4096 bytes on Linux, each six in JSON at worst).
+const REQUEST_BYTES_MAX: u64 = 32 << 10;
 /// Longest answer read, in bytes: some 100,000 sessions.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// Longest time for a request to arrive, and for an answer to be taken.
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest time a client waits for an answer: what a command takes at most, and the transfers.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// The same where a component is compiled: twice what its compiler may take, its vectors, and as much again behind another
+/// candidate that came before.
+const COMPILING_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long to wait when the process has run out of descriptors, which accepting again at once would not change.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -50,6 +57,99 @@ pub enum ControlRequest {
     },
     /// List the open sessions.
     List,
+    /// Say how plugins stand.
+    PluginStatus {
+        /// Only this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plugin: Option<String>,
+    },
+    /// Make a component active in a plugin's slot.
+    PluginActivate {
+        /// The plugin's name in the configuration.
+        plugin: String,
+        /// The component, by an absolute path; without, the configuration's file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// Whether it may import what the active revision does not.
+        #[serde(default)]
+        accept_capabilities: bool,
+    },
+    /// Have a component judge off the path.
+    PluginShadow {
+        /// The plugin's name in the configuration.
+        plugin: String,
+        /// The component, by an absolute path.
+        file: PathBuf,
+        /// Whether it may import what the active revision does not.
+        #[serde(default)]
+        accept_capabilities: bool,
+    },
+    /// Have a component judge for a share of the principals.
+    PluginCanary {
+        /// The plugin's name in the configuration.
+        plugin: String,
+        /// The component, by an absolute path.
+        file: PathBuf,
+        /// How many: from 1 to 100.
+        percent: u8,
+        /// Whether it may import what the active revision does not.
+        #[serde(default)]
+        accept_capabilities: bool,
+    },
+    /// Make the candidate active.
+    PluginPromote {
+        /// The plugin's name in the configuration.
+        plugin: String,
+    },
+    /// Let the candidate go.
+    PluginDrop {
+        /// The plugin's name in the configuration.
+        plugin: String,
+    },
+    /// Make the previous revision active again.
+    PluginRollback {
+        /// The plugin's name in the configuration.
+        plugin: String,
+    },
+    /// Say what the candidate in the shadow answers otherwise.
+    PluginDifferences {
+        /// The plugin's name in the configuration.
+        plugin: String,
+    },
+    /// Record what a plugin is asked.
+    PluginRecord {
+        /// The plugin's name in the configuration.
+        plugin: String,
+        /// After how many seconds the recording ends by itself.
+        time_s_max: u64,
+        /// After how many inputs it does.
+        inputs_max: u64,
+    },
+    /// End a recording.
+    PluginRecordStop {
+        /// The plugin's name in the configuration.
+        plugin: String,
+    },
+}
+
+impl ControlRequest {
+    /// Longest time to wait for the answer.
+    fn answer_time_max(&self) -> Duration {
+        match self {
+            Self::PluginActivate { .. } | Self::PluginShadow { .. } | Self::PluginCanary { .. } => {
+                COMPILING_TIME_MAX
+            }
+            Self::Kill { .. }
+            | Self::List
+            | Self::PluginStatus { .. }
+            | Self::PluginPromote { .. }
+            | Self::PluginDrop { .. }
+            | Self::PluginRollback { .. }
+            | Self::PluginDifferences { .. }
+            | Self::PluginRecord { .. }
+            | Self::PluginRecordStop { .. } => ANSWER_TIME_MAX,
+        }
+    }
 }
 
 /// What came of it.
@@ -66,6 +166,19 @@ pub enum ControlAnswer {
         /// Each.
         sessions: Vec<OpenSession>,
     },
+    /// How plugins stand.
+    Plugins(PluginsStatus),
+    /// A plugin's revision has changed its stage.
+    PluginChanged {
+        /// What has been done, in a sentence.
+        message: String,
+        /// How the plugin stands now.
+        plugin: Box<PluginStatus>,
+    },
+    /// What the candidate in the shadow answers otherwise.
+    Differences(Box<DifferenceReport>),
+    /// A recording has begun or ended.
+    Recording(RecordingStatus),
     /// It was not done.
     Refused {
         /// Why, in a sentence for the operator.
@@ -280,7 +393,7 @@ pub fn send(path: &Path, request: &ControlRequest) -> Result<ControlAnswer, Cont
 fn ask(path: &Path, request: &ControlRequest) -> io::Result<Vec<u8>> {
     let mut stream = BlockingStream::connect(path)?;
     stream.set_write_timeout(Some(TRANSFER_TIME_MAX))?;
-    stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+    stream.set_read_timeout(Some(request.answer_time_max()))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -302,6 +415,7 @@ mod tests {
                     ControlRequest::Kill { session, reason: None } => ControlAnswer::Killed { session },
                     ControlRequest::Kill { reason: Some(message), .. } => ControlAnswer::Refused { message },
                     ControlRequest::List => ControlAnswer::Sessions { sessions: Vec::new() },
+                    other => ControlAnswer::Refused { message: format!("{other:?}") },
                 }
             })
         })
@@ -371,6 +485,9 @@ mod tests {
             "{\"command\":\"kill\"}\n",
             "{\"command\":\"kill\",\"session\":7}\n",
             "{\"command\":\"kill\",\"session\":\"01234567\",\"force\":true}\n",
+            "{\"command\":\"plugin-rollback\"}\n",
+            "{\"command\":\"plugin-canary\",\"plugin\":\"guard\",\"file\":\"/a.wasm\",\"percent\":300}\n",
+            "{\"command\":\"plugin-activate\",\"plugin\":\"guard\",\"accept\":true}\n",
         ] {
             assert_eq!(server.say(bytes.as_bytes()).await, no_command, "{bytes:?}");
         }
@@ -389,6 +506,17 @@ mod tests {
             stream.read_to_string(&mut answer).await.ok()?;
             Some(answer)
         }
+    }
+
+    #[tokio::test]
+    async fn the_longest_path_fits_a_request() {
+        let server = Running::start();
+        let file = PathBuf::from(format!("/{}", "\u{1}".repeat(4095)));
+        let request =
+            ControlRequest::PluginShadow { plugin: "guard".into(), file, accept_capabilities: false };
+        let answer = server.ask(request.clone()).await;
+        let expected = format!("{request:?}");
+        assert!(matches!(answer, ControlAnswer::Refused { message } if message == expected));
     }
 
     #[tokio::test]

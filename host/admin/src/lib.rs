@@ -7,11 +7,15 @@
 
 mod answer;
 mod control;
+mod plugin_status;
 mod server;
 
 pub use answer::Readiness;
 pub use control::{
     Answering, ControlAnswer, ControlError, ControlHandler, ControlRequest, ControlServer, OpenSession, Peer,
     send,
+};
+pub use plugin_status::{
+    DifferenceSummary, HeldBackStatus, PluginStatus, PluginsStatus, RefusedStatus, RevisionStatus,
 };
 pub use server::{AdminError, AdminServer, CONNECTION_TIME_MAX, CONNECTIONS_MAX, HEADER_TIME_MAX};

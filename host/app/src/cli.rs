@@ -19,7 +19,8 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0  it was done
   1  it failed: the log or the message on standard error says why
-  2  the command line or the configuration is not right; nothing was started";
+  2  the command line or the configuration is not right; nothing was started
+  3  `grille replay`: the candidate answers otherwise";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -55,6 +56,11 @@ pub(crate) enum Command {
     /// Write, build, check, try and measure plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Ask a candidate what a plugin was asked, and say what it answers otherwise.
+    ///
+    /// Each input of a recording (`grille plugin record`) is given to the candidate in an instance of its own, under the limits of
+    /// the data plane. Nothing is connected to. Exit status 3 if anything is answered otherwise, or the candidate fails at it.
+    Replay(plugin::Replay),
     /// Print the completion script for a shell.
     Completions {
         /// Which shell.
@@ -218,6 +224,7 @@ mod tests {
               schema       Print the JSON Schema of the configuration file
               sessions     Look into the audit log, and at the sessions that are open
               plugin       Write, build, check, try and measure plugins
+              replay       Ask a candidate what a plugin was asked, and say what it answers otherwise
               completions  Print the completion script for a shell
               version      Print versions
               help         Print this message or the help of the given subcommand(s)
@@ -230,6 +237,7 @@ mod tests {
               0  it was done
               1  it failed: the log or the message on standard error says why
               2  the command line or the configuration is not right; nothing was started
+              3  `grille replay`: the candidate answers otherwise
         "#]].assert_eq(&help);
     }
 }

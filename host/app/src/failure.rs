@@ -16,18 +16,21 @@ pub(crate) enum Failure {
     Other(anyhow::Error),
     /// What was done found something wrong and has told it already.
     Told,
+    /// What was compared differs, which has been told.
+    Differs,
 }
 
 impl Failure {
     /// Says on standard error what went wrong.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
-            Self::Told => {}
+            Self::Told | Self::Differs => {}
             Self::Configuration(_) | Self::Usage(_) | Self::Other(_) => eprintln!("{self}"),
         }
         match self {
             Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
             Self::Other(_) | Self::Told => ExitCode::FAILURE,
+            Self::Differs => ExitCode::from(3),
         }
     }
 }
@@ -37,7 +40,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(problems) => write!(f, "{problems}"),
             Self::Usage(error) | Self::Other(error) => write!(f, "error: {error:#}"),
-            Self::Told => Ok(()),
+            Self::Told | Self::Differs => Ok(()),
         }
     }
 }

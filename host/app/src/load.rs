@@ -11,6 +11,7 @@ use grille_plugin::Engine;
 use crate::config::{self, Config, Problem, Problems};
 use crate::failure::Failure;
 use crate::plugins::{self, Plugins};
+use crate::rollout;
 use crate::surroundings;
 
 /// The longest configuration file. One with a thousand roles has some 500 KiB.
@@ -46,34 +47,30 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The warnings as text; empty if there are none.
     pub(crate) fn warnings(&self) -> String {
-        Problems::new(self.config.source.clone(), self.config.warnings.clone()).to_string()
+        warnings(&self.config)
     }
 }
 
-/// Reads and checks the file, what it names, and the plugins.
+/// A configuration's warnings as text; empty if there are none.
+pub(crate) fn warnings(config: &Config) -> String {
+    Problems::new(config.source.clone(), config.warnings.clone()).to_string()
+}
+
+/// Reads and checks the file, what it names, and the plugins as their files hold them. Writes nothing but compiled plugins.
 pub(crate) fn all(path: &Path) -> Result<Loaded, Failure> {
-    let config = config(path)?;
-    match cache_directory(&config) {
-        Some(directory) => {
-            let engine = plugins::engine(&config, directory)?;
-            with_engine(config, Some(engine))
-        }
-        None => with_engine(config, None),
-    }
-}
-
-/// The same for a reload: plugins are loaded into the engine that runs.
-pub(crate) fn again(path: &Path, engine: &Engine) -> Result<Loaded, Failure> {
-    with_engine(config(path)?, Some(engine.clone()))
-}
-
-fn with_engine(mut config: Config, engine: Option<Engine>) -> Result<Loaded, Failure> {
+    let mut config = config(path)?;
     let mut problems = std::mem::take(&mut config.warnings);
     surroundings::check(&config, &mut problems);
-    if engine.is_none() {
-        problems.push(no_cache_directory());
-    }
-    let plugins = engine.map(|engine| plugins::load(&config, engine, &mut problems));
+    let plugins = match cache_directory(&config) {
+        Some(directory) => {
+            let engine = plugins::engine(&config, directory)?;
+            Some(rollout::load(&config, engine, &mut problems))
+        }
+        None => {
+            problems.push(no_cache_directory());
+            None
+        }
+    };
     let problems = Problems::new(config.source.clone(), problems);
     match plugins {
         Some(plugins) if !problems.refuse() => {
@@ -84,19 +81,68 @@ fn with_engine(mut config: Config, engine: Option<Engine>) -> Result<Loaded, Fai
     }
 }
 
+/// A configuration with what it takes to serve it, but for its plugins.
+pub(crate) struct Ready {
+    /// The checked file; `warnings` has those of the surroundings too.
+    pub(crate) config: Config,
+    /// Runs its plugins.
+    pub(crate) engine: Engine,
+    /// Where it is kept which of them are active.
+    pub(crate) state_directory: PathBuf,
+}
+
+/// Reads and checks the file and what it names, without plugins: what of those is good is found out with what was active last.
+pub(crate) fn ready(path: &Path) -> Result<Ready, Failure> {
+    let mut config = config(path)?;
+    let mut problems = std::mem::take(&mut config.warnings);
+    surroundings::check(&config, &mut problems);
+    let (cache, state) = (cache_directory(&config), state_directory(&config));
+    if cache.is_none() {
+        problems.push(no_cache_directory());
+    }
+    if state.is_none() {
+        problems.push(no_state_directory());
+    }
+    let problems = Problems::new(config.source.clone(), problems);
+    match (cache, state) {
+        (Some(cache), Some(state_directory)) if !problems.refuse() => {
+            config.warnings = problems.into_list();
+            let engine = plugins::engine(&config, cache)?;
+            Ok(Ready { config, engine, state_directory })
+        }
+        (_, _) => Err(problems.into()),
+    }
+}
+
+fn state_directory(config: &Config) -> Option<PathBuf> {
+    config.state_directory.clone().or_else(|| {
+        from_environment("STATE_DIRECTORY", "")
+            .or_else(|| from_environment("XDG_STATE_HOME", "grille"))
+            .or_else(|| from_environment("HOME", ".local/state/grille"))
+    })
+}
+
+fn no_state_directory() -> Problem {
+    Problem::general(
+        "there is no place to keep which plugins are active: none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set",
+    )
+    .help("add [plugins] state_directory = \"PATH\"")
+}
+
 fn cache_directory(config: &Config) -> Option<PathBuf> {
     config.cache_directory.clone().or_else(default_cache_directory)
 }
 
 /// Where compiled plugins are kept unless a configuration says otherwise.
 pub(crate) fn default_cache_directory() -> Option<PathBuf> {
-    let from = |variable: &str, below: &str| {
-        let directory = std::env::var_os(variable).filter(|value| !value.is_empty())?;
-        Some(PathBuf::from(directory).join(below))
-    };
-    from("CACHE_DIRECTORY", "")
-        .or_else(|| from("XDG_CACHE_HOME", "grille/compiled"))
-        .or_else(|| from("HOME", ".cache/grille/compiled"))
+    from_environment("CACHE_DIRECTORY", "")
+        .or_else(|| from_environment("XDG_CACHE_HOME", "grille/compiled"))
+        .or_else(|| from_environment("HOME", ".cache/grille/compiled"))
+}
+
+fn from_environment(variable: &str, below: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+    Some(PathBuf::from(directory).join(below))
 }
 
 fn no_cache_directory() -> Problem {

@@ -5,16 +5,20 @@
 mod attack;
 mod check;
 mod cli;
+mod commands;
 mod config;
 mod failure;
 mod load;
 mod logging;
+mod observe;
 mod plugin;
 mod plugins;
 mod reload;
+mod rollout;
 mod serve;
 mod sessions;
 mod surroundings;
+mod trust;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -30,7 +34,7 @@ fn main() -> ExitCode {
         // Its standard output is the compiled plugin.
         Command::PluginCompile => return grille_plugin::compile_child(),
         Command::Serve { config } => {
-            load::all(&config.path).and_then(|loaded| Ok(serve::run(loaded, &config.path)?))
+            load::ready(&config.path).and_then(|ready| serve::run(ready, &config.path))
         }
         Command::Check { config } => load::all(&config.path).and_then(|loaded| {
             for warning in loaded.warnings().lines() {
@@ -42,7 +46,8 @@ fn main() -> ExitCode {
         Command::Schema { markdown: false } => print(&format!("{:#}\n", config::reference::schema())),
         Command::Schema { markdown: true } => print(&config::reference::page()),
         Command::Sessions(command) => sessions::run(command).and_then(|text| print(&text)),
-        Command::Plugin(command) => plugin(command),
+        Command::Plugin(command) => plugin::run(command).and_then(|report| tell(&report)),
+        Command::Replay(command) => plugin::replay(command).and_then(|report| tell(&report)),
         Command::Completions { shell } => print(&completions(shell)),
         Command::Version => print(&versions()),
     };
@@ -60,12 +65,12 @@ fn versions() -> String {
     )
 }
 
-fn plugin(command: cli::plugin::Plugin) -> Result<(), Failure> {
-    let report = plugin::run(command)?;
+fn tell(report: &plugin::Report) -> Result<(), Failure> {
     print(&report.text)?;
     match report.verdict {
         plugin::Verdict::Good => Ok(()),
         plugin::Verdict::Bad => Err(Failure::Told),
+        plugin::Verdict::Different => Err(Failure::Differs),
     }
 }
 

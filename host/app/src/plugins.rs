@@ -1,37 +1,29 @@
-//! From the configuration's plugins to compiled and configured ones, and whether roles use them as what they are.
+//! The engine that the configuration's plugins run in, and whether roles use plugins as what they are. What a plugin must pass
+//! before it is used is `crate::rollout`'s matter.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use grille_core::PluginId;
 use grille_plugin::{
-    Compiler, Component, ConfigureError, Engine, EngineSettings, KeyedTransforms, Limits, Plugin, Services,
+    Capability, Compiler, Engine, EngineSettings, KeyedTransforms, Limits, Plugin, Services,
 };
 use grille_proxy::HttpsOutbound;
 use grille_proxy::tls::{TrustedRoots, client_config};
 use grille_proxy::upstream::load_token_key;
-use sha2::{Digest, Sha256};
 
 use crate::config::{Config, PluginSettings, Problem, most_similar};
 use crate::failure::Failure;
-use crate::surroundings::chain;
-
-/// A little more than the largest component an engine takes, so that a larger one is told as such.
-const FILE_BYTES_MAX: u64 = 65 << 20;
 
 /// What the hidden command that compiles is called.
 pub(crate) const COMPILE_COMMAND: &str = "plugin-compile";
 
-/// Configured plugins by name, and the engine they run in.
+/// Configured plugins.
 pub(crate) struct Plugins {
     /// By the name in the configuration.
     pub(crate) by_name: BTreeMap<PluginId, Arc<Plugin>>,
-    /// Runs them; a reload loads new ones into the same.
-    pub(crate) engine: Engine,
 }
 
 /// Starts an engine that compiles in a child process: this program again, told to do only that.
@@ -55,60 +47,11 @@ fn services(config: &Config) -> Services {
     Services { outbound: Some(Arc::new(outbound)), keyed: keyed.map(Arc::new) }
 }
 
-/// Loads every plugin and holds it against the roles. Problems are added; the plugins without any are returned.
-pub(crate) fn load(config: &Config, engine: Engine, problems: &mut Vec<Problem>) -> Plugins {
-    let mut by_name = BTreeMap::new();
-    for settings in &config.plugins {
-        match load_one(&engine, settings, problems) {
-            Ok(plugin) => _ = by_name.insert(settings.name.clone(), Arc::new(plugin)),
-            Err(found) => problems.extend(found),
-        }
-    }
-    check_uses(config, &by_name, problems);
-    check_labels(config, &by_name, problems);
-    Plugins { by_name, engine }
-}
-
-/// Warnings are added to `warnings`; errors are returned.
-fn load_one(
-    engine: &Engine,
-    settings: &PluginSettings,
-    warnings: &mut Vec<Problem>,
-) -> Result<Plugin, Vec<Problem>> {
-    let name = &settings.name;
-    let at_file =
-        |message: String| vec![Problem::error(settings.at.clone(), format!("plugin `{name}`: {message}"))];
-    let bytes = read(&settings.file)
-        .map_err(|error| at_file(format!("cannot read {}: {error}", settings.file.display())))?;
-    check_digest(settings, &bytes).map_err(at_file)?;
-    let component = engine.compile(&bytes).map_err(|error| at_file(chain(&error)))?;
-    warnings.extend(needless_grants(settings, &component));
-    let configured =
-        Plugin::configure_granted(&component, name.clone(), &settings.settings, &settings.grants);
-    configured.map_err(|error| match error {
-        ConfigureError::Settings(found) => {
-            let told = found.iter().map(|found| {
-                let place = if found.pointer.is_empty() { "settings" } else { &found.pointer };
-                let message = format!("plugin `{name}`: {place}: {}", found.message);
-                Problem::error(settings.settings_at.clone(), message)
-            });
-            told.collect()
-        }
-        ConfigureError::TooLarge
-        | ConfigureError::NotGranted { .. }
-        | ConfigureError::Unavailable(_)
-        | ConfigureError::Failed(_) => at_file(chain(&error)),
-    })
-}
-
 /// What is granted and never asked for could be asked for by the plugin's next version, unseen.
-fn needless_grants(settings: &PluginSettings, component: &Component) -> Option<Problem> {
-    let needless: Vec<&str> = settings
-        .grants
-        .capabilities
-        .difference(component.imports())
-        .map(|granted| granted.as_str())
-        .collect();
+pub(crate) fn needless_grants(settings: &PluginSettings, plugin: &Plugin) -> Option<Problem> {
+    let used: BTreeSet<Capability> = plugin.capabilities().collect();
+    let needless: Vec<&str> =
+        settings.grants.capabilities.difference(&used).map(|granted| granted.as_str()).collect();
     if needless.is_empty() {
         return None;
     }
@@ -117,23 +60,12 @@ fn needless_grants(settings: &PluginSettings, component: &Component) -> Option<P
     Some(Problem::warning(settings.at.clone(), message).help("take it out of its grants"))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Before the file is given to anything that looks into it.
-fn check_digest(settings: &PluginSettings, bytes: &[u8]) -> Result<(), String> {
-    let Some(expected) = &settings.digest else { return Ok(()) };
-    let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == *expected {
-        return Ok(());
-    }
-    Err(format!("{} has the digest sha256:{found}, not the one given", settings.file.display()))
-}
-
-fn check_uses(config: &Config, plugins: &BTreeMap<PluginId, Arc<Plugin>>, problems: &mut Vec<Problem>) {
+/// Whether roles use plugins as what they are.
+pub(crate) fn check_uses(
+    config: &Config,
+    plugins: &BTreeMap<PluginId, Arc<Plugin>>,
+    problems: &mut Vec<Problem>,
+) {
     for used in &config.plugin_uses {
         let Some(plugin) = plugins.get(&used.plugin) else { continue };
         if plugin.world() != used.world {
@@ -150,7 +82,11 @@ fn check_uses(config: &Config, plugins: &BTreeMap<PluginId, Arc<Plugin>>, proble
 }
 
 /// A treatment for a label that no detector of the role knows is probably misspelt, and then the default applies.
-fn check_labels(config: &Config, plugins: &BTreeMap<PluginId, Arc<Plugin>>, problems: &mut Vec<Problem>) {
+pub(crate) fn check_labels(
+    config: &Config,
+    plugins: &BTreeMap<PluginId, Arc<Plugin>>,
+    problems: &mut Vec<Problem>,
+) {
     for used in &config.label_uses {
         let Some(role) = config.roles.iter().find(|role| role.name == used.role) else { continue };
         let detectors = role.detectors.iter().filter_map(|name| plugins.get(name));

@@ -1,39 +1,43 @@
 //! `grille serve`: puts the parts together, in the order in which each needs the one before. Everything is loaded and
 //! checked before a port is bound.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
-use grille_admin::{
-    AdminServer, Answering, ControlAnswer, ControlHandler, ControlRequest, ControlServer, OpenSession, Peer,
-    Readiness,
-};
-use grille_core::GenerationId;
-use grille_proxy::identity::{KeyStatus, TokenVerifier};
+use grille_admin::{AdminServer, ControlServer, Readiness};
+use grille_proxy::identity::KeyStatus;
 use grille_proxy::upstream::load_token_key;
-use grille_proxy::{
-    Control, KillOrder, LiveSession, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack,
-};
-use grille_store::AuditLog;
+use grille_proxy::{Control, Generation, Proxy, ProxyParts, STACK_BYTES, Tokenizer, declare_large_stack};
+use grille_store::{AuditLog, RevisionStore};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::Commands;
 use crate::config::Config;
-use crate::load::Loaded;
+use crate::failure::Failure;
+use crate::load::{self, Ready};
 use crate::logging;
-use crate::reload::{Reloader, generation};
+use crate::reload::Reloader;
+use crate::rollout::{self, Rollout};
 
 /// Runs the proxy until it is told to stop, and has drained.
-pub(crate) fn run(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
-    logging::start(&loaded.config.log)?;
-    for warning in loaded.warnings().lines() {
+pub(crate) fn run(ready: Ready, path: &Path) -> Result<(), Failure> {
+    logging::start(&ready.config.log)?;
+    for warning in load::warnings(&ready.config).lines() {
         tracing::warn!("{warning}");
     }
+    let mut registry = Registry::default();
+    let Ready { config, engine, state_directory } = ready;
+    let store = RevisionStore::open(&state_directory).map_err(anyhow::Error::from)?;
+    let files = rollout::fetch_all(&config);
+    let (rollout, generation) = Rollout::start(config, engine, store, &files, &mut registry)?;
+    // They are as large as all components together.
+    drop(files);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Statements are parsed on the workers.
@@ -41,95 +45,81 @@ pub(crate) fn run(loaded: Loaded, path: &Path) -> anyhow::Result<()> {
         .on_thread_start(declare_large_stack)
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(async { tokio::spawn(serve(loaded, path.to_owned())).await });
-    served.context("the proxy panicked")?
+    let serving = Serving { rollout: Arc::new(rollout), generation, registry, path: path.to_owned() };
+    let served = runtime.block_on(async { tokio::spawn(serving.run()).await });
+    Ok(served.context("the proxy panicked")??)
 }
 
-async fn serve(loaded: Loaded, path: std::path::PathBuf) -> anyhow::Result<()> {
-    let Loaded { config, plugins } = loaded;
-    let tokens = tokenizer(&config)?;
-    let verifier = TokenVerifier::new(&config.directory.issuers).context("an issuer cannot be used")?;
-    let generation = generation(GenerationId(1), &config, &plugins, verifier)?;
-    let audit = Arc::new(AuditLog::open(config.audit.clone()).context("cannot open the audit log")?);
-    let mut registry = Registry::default();
-    let parts = ProxyParts { settings: config.proxy.clone(), generation, audit: Arc::clone(&audit), tokens };
-    let proxy = Box::pin(Proxy::bind(parts, &mut registry)).await?;
-    let control = proxy.control();
-    let state = Arc::new(State { audit, control: control.clone(), draining: AtomicBool::new(false) });
+/// All that is loaded before a port is bound.
+struct Serving {
+    rollout: Arc<Rollout>,
+    generation: Generation,
+    registry: Registry,
+    path: PathBuf,
+}
 
-    let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
-    let admin = match config.admin.address {
-        Some(address) => {
-            let server = AdminServer::bind(address, Arc::new(registry), state.readiness()).await?;
-            tracing::info!(address = %server.local_address(), "admin listener open");
-            Some(tokio::spawn(server.run(stop_admin.clone())))
+impl Serving {
+    async fn run(self) -> anyhow::Result<()> {
+        let Self { rollout, generation, mut registry, path } = self;
+        let config = rollout.config();
+        let tokens = tokenizer(&config)?;
+        let audit = Arc::new(AuditLog::open(config.audit.clone()).context("cannot open the audit log")?);
+        let parts =
+            ProxyParts { settings: config.proxy.clone(), generation, audit: Arc::clone(&audit), tokens };
+        let proxy = Box::pin(Proxy::bind(parts, &mut registry)).await?;
+        let control = proxy.control();
+        rollout.attach(control.clone(), Arc::clone(&audit));
+        let state = Arc::new(State { audit, control: control.clone(), draining: AtomicBool::new(false) });
+
+        let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+        let admin = match config.admin.address {
+            Some(address) => {
+                let server = AdminServer::bind(address, Arc::new(registry), state.readiness()).await?;
+                tracing::info!(address = %server.local_address(), "admin listener open");
+                Some(tokio::spawn(server.run(stop_admin.clone())))
+            }
+            None => None,
+        };
+        let commands = take_commands(&config, &control, &rollout, &stop_admin)?;
+        for address in proxy.addresses() {
+            tracing::info!(%address, "listening");
         }
-        None => None,
-    };
-    let commands = take_commands(&config, &control, &stop_admin)?;
-    for address in proxy.addresses() {
-        tracing::info!(%address, "listening");
-    }
-    tracing::info!(plugins = plugins.by_name.len(), roles = config.roles.len(), "configuration loaded");
-    let keeper = tokio::spawn(keep_keys_fresh(control.clone()));
-    let reloader = Reloader::new(path, control, plugins.engine)?;
-    let reloading = tokio::spawn(reloader.run(stop.clone()));
-    let serving = tokio::spawn(proxy.run(stop.clone()));
+        tracing::info!(plugins = config.plugins.len(), roles = config.roles.len(), "configuration loaded");
+        let keeper = tokio::spawn(keep_keys_fresh(control));
+        let watching = tokio::spawn(rollout::watch(Arc::clone(&rollout), stop.clone()));
+        let reloading = tokio::spawn(Reloader::new(path, rollout)?.run(stop.clone()));
+        let serving = tokio::spawn(proxy.run(stop.clone()));
 
-    told_to_stop().await?;
-    state.draining.store(true, Ordering::Relaxed);
-    stop.cancel();
-    serving.await.context("the data plane failed")?;
-    reloading.await.context("reloading failed")?;
-    keeper.abort();
-    stop_admin.cancel();
-    if let Some(admin) = admin {
-        admin.await.context("the admin listener failed")?;
+        told_to_stop().await?;
+        state.draining.store(true, Ordering::Relaxed);
+        stop.cancel();
+        serving.await.context("the data plane failed")?;
+        reloading.await.context("reloading failed")?;
+        watching.await.context("watching plugins failed")?;
+        keeper.abort();
+        stop_admin.cancel();
+        if let Some(admin) = admin {
+            admin.await.context("the admin listener failed")?;
+        }
+        if let Some(commands) = commands {
+            commands.await.context("the control socket failed")?;
+        }
+        Ok(())
     }
-    if let Some(commands) = commands {
-        commands.await.context("the control socket failed")?;
-    }
-    Ok(())
 }
 
 /// Opens the control socket, if there shall be one.
 fn take_commands(
     config: &Config,
     control: &Control,
+    rollout: &Arc<Rollout>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin.control_socket else { return Ok(None) };
-    let server = ControlServer::bind(path, handler(control.clone()))?;
+    let commands = Commands::new(control.clone(), Arc::clone(rollout));
+    let server = ControlServer::bind(path, commands.handler())?;
     tracing::info!(path = %path.display(), "control socket open");
     Ok(Some(tokio::spawn(server.run(stop.clone()))))
-}
-
-fn handler(control: Control) -> Arc<ControlHandler> {
-    Arc::new(move |request, peer| -> Answering {
-        let control = control.clone();
-        Box::pin(async move { carry_out(&control, request, peer).await })
-    })
-}
-
-async fn carry_out(control: &Control, request: ControlRequest, peer: Peer) -> ControlAnswer {
-    let refused = |why: &dyn std::error::Error| ControlAnswer::Refused { message: why.to_string() };
-    match request {
-        ControlRequest::List => {
-            let open =
-                |live: LiveSession| OpenSession { age_s: live.age.as_secs(), opened: (*live.opened).clone() };
-            ControlAnswer::Sessions { sessions: control.live_sessions().into_iter().map(open).collect() }
-        }
-        ControlRequest::Kill { session, reason } => {
-            let order = match KillOrder::new(format!("user id {}", peer.uid), reason) {
-                Ok(order) => order,
-                Err(error) => return refused(&error),
-            };
-            match control.kill(&session, order).await {
-                Ok(session) => ControlAnswer::Killed { session },
-                Err(error) => refused(&error),
-            }
-        }
-    }
 }
 
 /// Without a key no treatment makes tokens (`config` sees to that), so one drawn now serves: it is needed only where a

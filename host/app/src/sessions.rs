@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use grille_admin::{ControlAnswer, ControlRequest, OpenSession};
-use grille_core::audit::{ExchangeCompleted, Outcome, PluginRecord};
+use grille_core::audit::{ExchangeCompleted, JudgedAs, Outcome, PluginRecord};
 use grille_store::sessions::{self, Exchange, Listing, Query, SessionSummary, Story};
 use grille_store::{Damage, ReadError, Reader};
 use serde_json::{Value as Json, json};
@@ -53,26 +53,31 @@ fn list_live(trail: Trail) -> Result<String, Failure> {
             Output::Table => live_table(&sessions),
             Output::Json => pretty(&json!({ "sessions": sessions })),
         }),
-        answer @ (ControlAnswer::Refused { .. } | ControlAnswer::Killed { .. }) => Err(refused(answer)),
+        answer => Err(refused(answer)),
     }
 }
 
 fn kill(session: &str, reason: Option<String>, running: Running) -> Result<String, Failure> {
-    let socket = match (running.control_socket, running.config) {
-        (Some(socket), _) => socket,
-        (None, Some(config)) => control_socket(&config)?,
-        (None, None) => return Err(Failure::Usage(anyhow!("give --config or --control-socket"))),
-    };
+    let socket = running_socket(running)?;
     // An error message's reference names the session, and behind a dash one exchange of it.
     let session = session.split('-').next().unwrap_or_default().to_owned();
     let request = ControlRequest::Kill { session, reason };
     match grille_admin::send(&socket, &request).map_err(|error| Failure::Other(error.into()))? {
         ControlAnswer::Killed { session } => Ok(format!("session {} ended\n", printable(&session))),
-        answer @ (ControlAnswer::Refused { .. } | ControlAnswer::Sessions { .. }) => Err(refused(answer)),
+        answer => Err(refused(answer)),
     }
 }
 
-fn control_socket(config: &Path) -> Result<PathBuf, Failure> {
+/// Where the running Grille listens for commands.
+pub(crate) fn running_socket(running: Running) -> Result<PathBuf, Failure> {
+    match (running.control_socket, running.config) {
+        (Some(socket), _) => Ok(socket),
+        (None, Some(config)) => control_socket(&config),
+        (None, None) => Err(Failure::Usage(anyhow!("give --config or --control-socket"))),
+    }
+}
+
+pub(crate) fn control_socket(config: &Path) -> Result<PathBuf, Failure> {
     let socket = load::config(config)?.admin.control_socket;
     socket.ok_or_else(|| Failure::Usage(anyhow!("{} names no [admin] control_socket", config.display())))
 }
@@ -80,9 +85,7 @@ fn control_socket(config: &Path) -> Result<PathBuf, Failure> {
 fn refused(answer: ControlAnswer) -> Failure {
     Failure::Other(match answer {
         ControlAnswer::Refused { message } => anyhow!("{}", printable(&message)),
-        ControlAnswer::Killed { .. } | ControlAnswer::Sessions { .. } => {
-            anyhow!("the running Grille answered something else")
-        }
+        _ => anyhow!("the running Grille answered something else"),
     })
 }
 
@@ -257,8 +260,16 @@ fn tell_exchange(text: &mut String, exchange: &Exchange) {
 }
 
 fn describe_plugin(plugin: &PluginRecord) -> String {
-    let PluginRecord { plugin, world, digest, settings } = plugin;
-    format!("{world} {plugin}, sha256:{digest}, settings sha256:{settings}")
+    let PluginRecord { plugin, world, digest, settings, stage, capabilities } = plugin;
+    let canary = match stage {
+        JudgedAs::Active => "",
+        JudgedAs::Canary => " (canary)",
+    };
+    let mut text = format!("{world} {plugin}{canary}, sha256:{digest}, settings sha256:{settings}");
+    if !capabilities.is_empty() {
+        let _ = write!(text, ", granted {}", capabilities.join(", "));
+    }
+    text
 }
 
 fn tell_completion(text: &mut String, completed: &ExchangeCompleted) {
@@ -381,6 +392,8 @@ mod tests {
                 world: "policy".into(),
                 digest: "ab".into(),
                 settings: "cd".into(),
+                stage: JudgedAs::Canary,
+                capabilities: vec!["log".into(), "state".into()],
             }]),
         };
         let completed = ExchangeCompleted {
@@ -409,7 +422,7 @@ mod tests {
               SELECT email FROM users WHERE id = $1
                 does read
               because plugin guard: \u{202e}because
-              judged by policy guard, sha256:ab, settings sha256:cd
+              judged by policy guard (canary), sha256:ab, settings sha256:cd, granted log, state
               failed with 22012: 3 rows, 99 bytes, 1200 µs
               treated 3 × EMAIL_ADDRESS
         "#]]

@@ -52,6 +52,8 @@ pub enum Event {
     ExchangeCompleted(ExchangeCompleted),
     /// A session ended.
     SessionClosed(SessionClosed),
+    /// A revision of a plugin changed its stage.
+    PluginStageChanged(PluginStageChanged),
 }
 
 /// See [`Event::SessionOpened`].
@@ -156,6 +158,29 @@ pub struct PluginRecord {
     pub digest: String,
     /// SHA-256 of its settings in canonical JSON, hexadecimal.
     pub settings: String,
+    /// What its word counted as; left out where it fills its place.
+    #[serde(default, skip_serializing_if = "JudgedAs::is_active")]
+    pub stage: JudgedAs,
+    /// The capabilities it had, by name, sorted: all it could use beside what it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}
+
+/// At which stage a plugin had its say. One in `shadow` has none, so it is in no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JudgedAs {
+    /// For all principals, but for those a canary is for.
+    #[default]
+    Active,
+    /// For a share of them.
+    Canary,
+}
+
+impl JudgedAs {
+    fn is_active(&self) -> bool {
+        *self == Self::Active
+    }
 }
 
 /// See [`Event::ExchangeCompleted`].
@@ -208,4 +233,24 @@ pub struct SessionClosed {
     pub reason: String,
     /// How many exchanges it had.
     pub exchanges: u64,
+}
+
+/// See [`Event::PluginStageChanged`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginStageChanged {
+    /// The plugin's name in the configuration.
+    pub plugin: String,
+    /// The stage it was at: `active`, `shadow`, `canary`, `previous`; left out for one that is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The stage it is at, also `held-back` (kept out until an operator names it) and `gone`.
+    pub to: String,
+    /// SHA-256 of the component, hexadecimal.
+    pub digest: String,
+    /// SHA-256 of its settings in canonical JSON, hexadecimal.
+    pub settings: String,
+    /// Why.
+    pub why: String,
+    /// Who: `file` (the configuration's file changed), `user id N` (a command), `grille` (it failed).
+    pub by: String,
 }

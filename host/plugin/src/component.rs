@@ -14,7 +14,7 @@ use crate::inspect::{Inspection, inspect};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::load_error::LoadError;
 use crate::metadata::{Metadata, MetadataError};
-use crate::settings::{self, SettingsSchema};
+use crate::settings::{self, ConfigureError, SettingsSchema};
 use crate::v0_1::Linked;
 use crate::world::World;
 
@@ -98,6 +98,13 @@ impl Component {
         &self.facts.imports
     }
 
+    /// The words of capabilities that its metadata asks for and that it does not import: it cannot use them, whoever grants them.
+    pub fn unused_capabilities(&self) -> impl Iterator<Item = &'static str> {
+        let asked = self.facts.metadata.capabilities.iter();
+        let capabilities = asked.filter_map(|request| Capability::from_word(&request.name));
+        capabilities.filter(|one| !self.facts.imports.contains(one)).map(Capability::as_str)
+    }
+
     /// Whether equal inputs give equal outputs: it imports no clock, no state and no way out.
     pub fn is_pure(&self) -> bool {
         self.facts.is_pure()
@@ -107,6 +114,14 @@ impl Component {
     pub fn without_snapshots(mut self) -> Self {
         self.no_snapshot = Some(Arc::from("none was wanted"));
         self
+    }
+
+    /// Holds settings against the schema, without running anything.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check_settings(&self, settings: &serde_json::Value) -> Result<(), ConfigureError> {
+        self.facts.schema.check(settings)
     }
 
     pub(crate) fn facts(&self) -> &Arc<Facts> {

@@ -1,6 +1,7 @@
 //! What a plugin is told about the exchange it serves.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use grille_core::{Principal, RoleName, UpstreamName};
 
@@ -26,12 +27,40 @@ pub struct SessionContext {
 pub struct ExchangeContext {
     pub(crate) id: u64,
     pub(crate) session: Arc<SessionContext>,
+    pub(crate) clock: Clock,
+}
+
+/// What time it is for a plugin that may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The machine's time.
+    Running,
+    /// Always the same, in milliseconds since the Unix epoch: vectors must answer alike whenever they are run.
+    Standing(u64),
+}
+
+impl Clock {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn now_ms(self) -> u64 {
+        match self {
+            Self::Running => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Standing(ms) => ms,
+        }
+    }
 }
 
 impl ExchangeContext {
     /// The exchange `id` (unique within the process) of a session.
     pub fn new(id: u64, session: &Arc<SessionContext>) -> Self {
-        Self { id, session: Arc::clone(session) }
+        Self { id, session: Arc::clone(session), clock: Clock::Running }
+    }
+
+    /// The same at another time than now, in milliseconds since the Unix epoch.
+    pub(crate) fn at(self, unix_ms: u64) -> Self {
+        Self { clock: Clock::Standing(unix_ms), ..self }
     }
 }
 

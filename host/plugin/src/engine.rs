@@ -11,11 +11,12 @@ use wasmtime::component::Component as Compiled;
 use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cache::{Cache, CacheError};
+use crate::call_tally::Tallies;
 use crate::capability::{Services, StateStore};
 use crate::compiler::{CompileError, Compiler, Request, artefact_parts};
 use crate::failure::host_text;
 use crate::limits::{self, Limits, TICK};
-use crate::wasm_config::config;
+use crate::wasm_config::{Metering, config};
 
 /// What an engine is told.
 #[derive(Clone, Debug)]
@@ -58,10 +59,12 @@ pub struct Engine {
 
 struct Shared {
     wasmtime: wasmtime::Engine,
+    metering: Metering,
     limits: Limits,
     cache: Cache,
     compiler: Compiler,
     states: StateStore,
+    tallies: Tallies,
     /// As long as an engine lives, its deadlines must pass: whatever runs plugins holds the engine.
     _ticker: Ticker,
 }
@@ -72,15 +75,28 @@ impl Engine {
     /// # Errors
     /// When the cache directory is not private or the machine lacks what the engine needs.
     pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
+        Self::with(settings, Metering::Off)
+    }
+
+    /// Starts an engine that counts the instructions plugins execute ([`Usage`](crate::Usage)). Its machine code is its own, and
+    /// slower: for measuring, never for serving.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn metered(settings: EngineSettings) -> Result<Self, EngineError> {
+        Self::with(settings, Metering::Fuel)
+    }
+
+    fn with(settings: EngineSettings, metering: Metering) -> Result<Self, EngineError> {
         let EngineSettings { cache_directory, compiler, limits } = settings;
-        let mut config = config();
+        let mut config = config(metering);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&limits)));
         let wasmtime =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Wasmtime(host_text(&error)))?;
         let cache = Cache::open(&cache_directory, compatibility(&wasmtime))?;
         let ticker = Ticker::start(&wasmtime)?;
-        let states = StateStore::default();
-        let shared = Shared { wasmtime, limits, cache, compiler, states, _ticker: ticker };
+        let (states, tallies) = (StateStore::default(), Tallies::default());
+        let shared = Shared { wasmtime, metering, limits, cache, compiler, states, tallies, _ticker: ticker };
         Ok(Self { shared: Arc::new(shared), services: Services::default() })
     }
 
@@ -103,6 +119,14 @@ impl Engine {
         &self.shared.states
     }
 
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.shared.tallies
+    }
+
+    pub(crate) fn metering(&self) -> Metering {
+        self.shared.metering
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.wasmtime
     }
@@ -114,7 +138,8 @@ impl Engine {
 
     /// Compiles, and keeps the machine code under a name that says all it depends on, but for the engine.
     pub(crate) fn compile_as(&self, key: &str, request: &Request<'_>) -> Result<Prepared, CompileError> {
-        let artefact = self.shared.compiler.compile(&self.shared.wasmtime, request)?;
+        let Shared { wasmtime, metering, compiler, .. } = &*self.shared;
+        let artefact = compiler.compile(wasmtime, *metering, request)?;
         let prepared = self.prepared(&artefact)?;
         if let Err(error) = self.shared.cache.store(key, &artefact) {
             tracing::warn!(%error, "a compiled plugin could not be kept and will be compiled again next time");
@@ -239,14 +264,16 @@ mod tests {
 
     #[test]
     fn the_compiling_engine_compiles_for_the_running_one() {
-        let mut pooled = config();
+        let mut pooled = config(Metering::Off);
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&Limits {
             instances: 2,
             ..Limits::default()
         })));
         let running = wasmtime::Engine::new(&pooled).expect("it starts");
-        let compiling = compiling_engine().expect("it starts");
+        let compiling = compiling_engine(Metering::Off).expect("it starts");
         assert_eq!(compatibility(&running), compatibility(&compiling));
+        let counting = compiling_engine(Metering::Fuel).expect("it starts");
+        assert_ne!(compatibility(&running), compatibility(&counting), "code that counts is kept apart");
     }
 
     #[test]

@@ -73,6 +73,21 @@ pub enum FailureEvent {
 }
 
 impl FailureEvent {
+    /// What happened, for logs and status. A plugin that saw cells must not be able to tell of them in the words of its
+    /// refusal, nor by which of its findings was wrong.
+    pub fn in_our_words(&self) -> String {
+        match self {
+            Self::Refused(_) => "refused, in words of its own".to_owned(),
+            Self::BadOutput(_) => "returned bad output".to_owned(),
+            Self::Trap(_)
+            | Self::Deadline
+            | Self::Memory
+            | Self::Instantiate(_)
+            | Self::Exhausted
+            | Self::WrongWorld { .. } => self.to_string(),
+        }
+    }
+
     /// One word, as metric label.
     pub fn as_str(&self) -> &'static str {
         match self {

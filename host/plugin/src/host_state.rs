@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use grille_core::RoleName;
 use wasmtime::ResourceLimiter;
 
 use crate::capability::{EgressError, Granted, GuestRequest, KeyedError, Namespace, OutboundReply, Values};
+use crate::context::{Clock, ExchangeContext};
 use crate::failure::{ForbiddenCall, MemoryLimit};
 use crate::limits::{
     CORE_INSTANCES_MAX, EGRESS_REQUESTS_MAX, EGRESS_TIME_MAX, Limits, MEMORIES_MAX, TABLES_MAX,
@@ -23,6 +23,7 @@ pub(crate) struct HostState {
 
 /// What an instance may use while it serves one exchange.
 pub(crate) struct Serving {
+    clock: Clock,
     namespace: Option<Arc<Namespace>>,
     requests_left: u32,
     /// Of [`EGRESS_TIME_MAX`].
@@ -37,10 +38,16 @@ impl HostState {
         Self { memory_left: memory_bytes, table_elements, granted, serving: None }
     }
 
-    /// From here on it serves an exchange under that role.
-    pub(crate) fn serve(&mut self, role: &RoleName) {
+    /// How many bytes its memories may still grow by.
+    pub(crate) fn memory_left(&self) -> usize {
+        self.memory_left
+    }
+
+    /// From here on it serves that exchange.
+    pub(crate) fn serve(&mut self, context: &ExchangeContext) {
         self.serving = Some(Serving {
-            namespace: self.granted.state.as_ref().map(|state| state.of(role)),
+            clock: context.clock,
+            namespace: self.granted.state.as_ref().map(|state| state.of(&context.session.role)),
             requests_left: EGRESS_REQUESTS_MAX,
             time_left: EGRESS_TIME_MAX,
             waited: Duration::ZERO,
@@ -54,6 +61,11 @@ impl HostState {
     /// What it may use now.
     pub(crate) fn serving(&mut self) -> Result<&mut Serving, ForbiddenCall> {
         self.serving.as_mut().ok_or(ForbiddenCall)
+    }
+
+    /// What time it is, in milliseconds since the Unix epoch.
+    pub(crate) fn now_ms(&mut self) -> Result<u64, ForbiddenCall> {
+        Ok(self.serving()?.clock.now_ms())
     }
 
     /// Where it keeps values.

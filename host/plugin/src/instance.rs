@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grille_core::RoleName;
 use wasmtime::component::Instance as Whole;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::capability::Granted;
 use crate::component::{Component, Facts};
+use crate::context::ExchangeContext;
 use crate::engine::{Engine, ticks};
 use crate::failure::FailureEvent;
 use crate::host_state::HostState;
 use crate::limits::CONFIGURE_DEADLINE;
 use crate::snapshot::{NoSnapshot, State};
+use crate::usage::Usage;
 use crate::v0_1::{Answer, Bindings, Linked};
+use crate::wasm_config::Metering;
 
 /// A live instance.
 pub(crate) struct Instance {
@@ -23,7 +25,7 @@ pub(crate) struct Instance {
     bindings: Bindings,
     ticks: u64,
     /// Deadlines pass as long as the engine lives.
-    _engine: Engine,
+    engine: Engine,
 }
 
 impl Instance {
@@ -50,7 +52,7 @@ impl Instance {
         let ticks = ticks(deadline);
         store.set_epoch_deadline(ticks);
         let (bindings, rest) = make(&mut store).map_err(|error| FailureEvent::of_instantiation(&error))?;
-        Ok((Self { store, bindings, ticks, _engine: engine.clone() }, rest))
+        Ok((Self { store, bindings, ticks, engine: engine.clone() }, rest))
     }
 
     /// Hands settings to the plugin; the inner error is what it finds wrong with them.
@@ -61,9 +63,9 @@ impl Instance {
         self.call(|bindings, store| bindings.configure(store, settings))
     }
 
-    /// From here on it serves an exchange under that role, and may use its capabilities.
-    pub(crate) fn serve(&mut self, role: &RoleName) {
-        self.store.data_mut().serve(role);
+    /// From here on it serves that exchange, and may use its capabilities.
+    pub(crate) fn serve(&mut self, context: &ExchangeContext) {
+        self.store.data_mut().serve(context);
     }
 
     /// Calls an export under the deadline. After an error the instance must be dropped.
@@ -74,6 +76,15 @@ impl Instance {
         self.store.set_epoch_deadline(self.ticks);
         self.store.data_mut().take_waited();
         export(&self.bindings, &mut self.store).map_err(|error| FailureEvent::of_call(&error))
+    }
+
+    /// What it has used since it was made.
+    pub(crate) fn usage(&self) -> Usage {
+        let fuel_left = self.store.get_fuel().ok();
+        Usage {
+            instructions: fuel_left.map(|left| FUEL.saturating_sub(left)),
+            memory_bytes: self.engine.limits().memory_bytes.saturating_sub(self.store.data().memory_left()),
+        }
     }
 }
 
@@ -107,6 +118,9 @@ impl Rehearsal {
     }
 }
 
+/// More than any call can use before its deadline; what is left of it tells what was used.
+const FUEL: u64 = i64::MAX as u64;
+
 /// The one place where a store is made: no store without limits.
 fn store(engine: &Engine, granted: Arc<Granted>) -> Store<HostState> {
     let limits = engine.limits();
@@ -119,5 +133,9 @@ fn store(engine: &Engine, granted: Arc<Granted>) -> Store<HostState> {
         waited => Ok(UpdateDeadline::Continue(ticks(waited))),
     });
     store.set_hostcall_fuel(limits.transfer_bytes());
+    match engine.metering() {
+        Metering::Off => {}
+        Metering::Fuel => store.set_fuel(FUEL).expect("an engine that meters takes fuel"),
+    }
     store
 }

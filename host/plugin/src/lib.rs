@@ -9,6 +9,7 @@
 //! failure is a [`PluginFailure`], and the one who gets it fails closed. SQL, protocols and treatments are not known here.
 
 mod cache;
+mod call_tally;
 mod capability;
 mod compiler;
 mod component;
@@ -16,6 +17,7 @@ mod context;
 mod engine;
 mod failure;
 pub mod gate;
+mod health;
 mod host_state;
 mod inspect;
 mod instance;
@@ -27,6 +29,8 @@ mod restore;
 mod scan;
 mod settings;
 mod snapshot;
+mod tenure;
+mod usage;
 mod v0_1;
 mod vectors;
 mod wasm_config;
@@ -34,6 +38,7 @@ mod words;
 mod world;
 
 pub use cache::CacheError;
+pub use call_tally::{CallTally, TallyReading};
 pub use capability::{
     Capability, EgressHost, EgressHostError, Grants, KEY_BYTES_MIN, KeyTooShort, KeyedTransforms, Outbound,
     OutboundError, OutboundReply, OutboundRequest, Services, is_public,
@@ -44,13 +49,16 @@ pub use context::{ExchangeContext, FieldInfo, SessionContext};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use failure::{FailureEvent, PluginFailure};
 pub use grille_core::untrusted;
+pub use health::Health;
 pub use limits::Limits;
 pub use load_error::LoadError;
 pub use metadata::{CapabilityRequest, Metadata, MetadataError};
 pub use plugin::{Detector, Masker, Plugin};
 pub use restore::Restores;
 pub use scan::{ColumnTexts, GatedScan, ResultScanner, ScanFinding, UNSCANNED};
-pub use settings::{ConfigureError, SettingsProblem};
+pub use settings::{CanonicalSettings, ConfigureError, SettingsProblem};
+pub use tenure::Tenure;
+pub use usage::Usage;
 pub use vectors::{Vector, VectorError};
 pub use words::{ActionWords, ObjectWords};
 pub use world::World;

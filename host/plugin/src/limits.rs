@@ -123,6 +123,10 @@ pub(crate) const LABELS_MAX: usize = 256;
 /// Longest time the compiler's process may take, wall clock. The largest component we know takes 15 s on one core.
 pub(crate) const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 
+/// How much the compiler's process gives way to others (nice(2)). Every changed setting is compiled, and what serves must not
+/// wait for it: at 10, against one thread that is busy, it still gets a tenth of a processor.
+pub(crate) const COMPILE_NICENESS: i32 = 10;
+
 /// Processor time of the compiler's process, all its threads together, in seconds.
 pub(crate) const COMPILE_CPU_SECONDS_MAX: u64 = 180;
 

@@ -1,9 +1,11 @@
 //! A plugin bound to settings, and its instances: what the data plane calls.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod counted;
 
-use grille_core::audit::PluginRecord;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use grille_core::audit::{JudgedAs, PluginRecord};
 use grille_core::{Action, Decision, Finding, PluginId};
 use serde_json::Value;
 
@@ -12,10 +14,12 @@ use crate::component::{Component, Facts};
 use crate::context::{ExchangeContext, FieldInfo};
 use crate::failure::{FailureEvent, PluginFailure};
 use crate::gate::GateSet;
+use crate::health::Health;
 use crate::instance::{Instance, Rehearsal};
 use crate::metadata::Metadata;
 use crate::restore::{Restores, restorable};
 use crate::settings::{CanonicalSettings, ConfigureError, SettingsProblem};
+use crate::tenure::Tenure;
 use crate::untrusted::{self, CellBlock, Edits};
 use crate::v0_1::Linked;
 use crate::words::ActionWords;
@@ -32,6 +36,8 @@ pub struct Plugin {
     settings: CanonicalSettings,
     record: PluginRecord,
     granted: Arc<Granted>,
+    tenure: Tenure,
+    health: Health,
 }
 
 impl Plugin {
@@ -64,6 +70,8 @@ impl Plugin {
             world: component.world().as_str().to_owned(),
             digest: component.digest().to_owned(),
             settings: settings.digest.clone(),
+            stage: JudgedAs::Active,
+            capabilities: component.imports().iter().map(|import| import.as_str().to_owned()).collect(),
         };
         let rehearsal = rehearse(component, &granted, &settings)
             .map_err(|event| PluginFailure { plugin: id.clone(), event })?
@@ -73,7 +81,58 @@ impl Plugin {
             tracing::info!(plugin = id.as_str(), reason, "a plugin is configured anew for each exchange");
         }
         let facts = Arc::clone(component.facts());
-        Ok(Self { id, facts, linked, restores, settings, record, granted })
+        let tenure = Tenure::Active;
+        let health = Health::new(None, facts.engine.tallies().of(&id, tenure));
+        Ok(Self { id, facts, linked, restores, settings, record, granted, tenure, health })
+    }
+
+    /// The same, of which calls count as over budget that take longer ([`Health`]); with none, no call does.
+    #[must_use]
+    pub fn with_latency_budget(self, budget: Option<Duration>) -> Self {
+        let health = Health::new(budget, Arc::clone(self.health.shared_tally()));
+        Self { health, ..self }
+    }
+
+    /// The same as a candidate, whose calls have not begun to be counted. Costs nothing worth mentioning: what is configured
+    /// stays so.
+    #[must_use]
+    pub fn on_trial(&self) -> Self {
+        let PluginRecord { digest, settings, .. } = &self.record;
+        let keeps = || self.facts.engine.states().of_candidate(&self.id, digest, settings);
+        self.in_tenure(Tenure::Trial, self.granted.keeping(keeps))
+    }
+
+    /// The same as what has the place, whose calls have not begun to be counted: for a candidate that gets it, and for one
+    /// that gets it back. It goes on with what the place keeps, not with what the candidate has kept.
+    #[must_use]
+    pub fn promoted(&self) -> Self {
+        let keeps = || self.facts.engine.states().of(&self.id);
+        self.in_tenure(Tenure::Active, self.granted.keeping(keeps))
+    }
+
+    fn in_tenure(&self, tenure: Tenure, granted: Granted) -> Self {
+        let tally = self.facts.engine.tallies().of(&self.id, tenure);
+        Self {
+            id: self.id.clone(),
+            facts: Arc::clone(&self.facts),
+            linked: self.linked.clone(),
+            restores: self.restores.clone(),
+            settings: self.settings.clone(),
+            record: self.record.clone(),
+            granted: Arc::new(granted),
+            tenure,
+            health: Health::new(self.health.budget(), tally),
+        }
+    }
+
+    /// Whether it has its place, or is tried for it.
+    pub fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
+    /// How its calls have gone since it took its tenure.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// The name in the configuration.
@@ -129,10 +188,11 @@ impl Plugin {
         action: &Action,
         attributes: &[(&str, &str)],
     ) -> Result<Decision, PluginFailure> {
-        self.try_decide(context, action, attributes).map_err(|event| self.failure(event))
+        self.watched(Duration::ZERO, || self.try_decide(context, action, attributes))
     }
 
-    /// Judges an action given in words, also such as no parser of this version would make: for vectors and tests.
+    /// Judges an action given in words, also such as no parser of this version would make: for vectors and tests. It is not
+    /// counted.
     ///
     /// # Errors
     /// As [`Plugin::decide`].
@@ -171,7 +231,7 @@ impl Plugin {
             Restores::Snapshot => Instance::new(&self.facts, &self.linked, &self.granted, deadline)?,
             Restores::Configured { .. } => self.configured(deadline)?,
         };
-        instance.serve(&context.session.role);
+        instance.serve(context);
         let begun = instance.call(|bindings, store| bindings.begin(store, context, fields))?;
         begun.map_err(|message| self.refusal(&message))?;
         Ok(instance)
@@ -182,6 +242,18 @@ impl Plugin {
         let configured = instance.configure(&self.settings.json)?;
         configured.map_err(|_| self.refusal("it refused settings that it had accepted"))?;
         Ok(instance)
+    }
+
+    /// A call that counts, in addition to what its exchange has already waited for it.
+    fn watched<T>(
+        &self,
+        waited: Duration,
+        call: impl FnOnce() -> Result<T, FailureEvent>,
+    ) -> Result<T, PluginFailure> {
+        let begun = Instant::now();
+        let answer = call();
+        self.health.note(begun.elapsed() + waited, answer.as_ref().err());
+        answer.map_err(|event| self.failure(event))
     }
 
     fn expect_world(&self, wanted: World) -> Result<(), FailureEvent> {
@@ -247,6 +319,8 @@ impl std::fmt::Debug for Plugin {
 struct Session {
     plugin: Arc<Plugin>,
     state: Result<Instance, FailureEvent>,
+    /// How long its beginning took: a part of its first call, as far as the exchange is concerned.
+    begun_in: Duration,
 }
 
 impl Session {
@@ -256,24 +330,33 @@ impl Session {
         context: &ExchangeContext,
         fields: &[FieldInfo],
     ) -> Result<Self, PluginFailure> {
+        let begun = Instant::now();
         let instance = plugin.expect_world(world).and_then(|()| plugin.begin(context, fields));
-        let instance = instance.map_err(|event| plugin.failure(event))?;
-        Ok(Self { plugin: Arc::clone(plugin), state: Ok(instance) })
+        let begun_in = begun.elapsed();
+        match instance {
+            Ok(instance) => Ok(Self { plugin: Arc::clone(plugin), state: Ok(instance), begun_in }),
+            Err(event) => {
+                plugin.health.note(begun_in, Some(&event));
+                Err(plugin.failure(event))
+            }
+        }
     }
 
-    /// Works with the instance; after a failure it is gone, and every later call fails in the same way.
+    /// Works with the instance; after a failure it is gone, and every later call fails in the same way, without being counted.
     fn work<T>(
         &mut self,
         work: impl FnOnce(&Plugin, &mut Instance) -> Result<T, FailureEvent>,
     ) -> Result<T, PluginFailure> {
-        let result = match &mut self.state {
-            Ok(instance) => work(&self.plugin, instance),
-            Err(event) => Err(event.clone()),
+        let Self { plugin, state, begun_in } = self;
+        let instance = match state {
+            Ok(instance) => instance,
+            Err(event) => return Err(plugin.failure(event.clone())),
         };
-        result.map_err(|event| {
-            self.state = Err(event.clone());
-            self.plugin.failure(event)
-        })
+        let answer = plugin.watched(std::mem::take(begun_in), || work(plugin, instance));
+        if let Err(failure) = &answer {
+            *state = Err(failure.event.clone());
+        }
+        answer
     }
 }
 

@@ -122,14 +122,18 @@ impl SettingsSchema {
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
 /// Settings in one form, and its hash: what the plugin is given is what the audit record names.
-pub(crate) struct CanonicalSettings {
+#[derive(Clone)]
+pub struct CanonicalSettings {
     pub(crate) json: String,
     pub(crate) digest: String,
 }
 
 impl CanonicalSettings {
-    /// Absent settings are an empty object.
-    pub(crate) fn new(settings: &Value) -> Result<Self, ConfigureError> {
+    /// Puts settings into their one form. Absent settings are an empty object.
+    ///
+    /// # Errors
+    /// When they are larger than 1 MiB.
+    pub fn new(settings: &Value) -> Result<Self, ConfigureError> {
         let mut json = String::new();
         write_canonical(settings, &mut json);
         if json.len() > SETTINGS_BYTES_MAX {
@@ -137,6 +141,16 @@ impl CanonicalSettings {
         }
         let digest = hex(&Sha256::digest(&json));
         Ok(Self { json, digest })
+    }
+
+    /// Compact JSON with the members of objects sorted by name.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// SHA-256 of that, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use grille_core::Action;
 use wasmtime::Store;
@@ -163,9 +163,7 @@ impl policy_world::grille::plugin::log::Host for HostState {
 
 impl policy_world::grille::plugin::clock::Host for HostState {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
-        self.serving()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Ok(self.now_ms()?)
     }
 }
 

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use grille_core::{Principal, PrincipalKind, RoleName, UpstreamName};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::capability::Capability;
 use crate::context::{ExchangeContext, FieldInfo, SessionContext};
 use crate::failure::PluginFailure;
 use crate::metadata::Metadata;
@@ -26,6 +28,8 @@ const INPUT_SHOWN_BYTES_MAX: usize = 80;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vector {
     input: Input,
+    /// When it is, in milliseconds since the Unix epoch, for a plugin that reads the clock.
+    at_ms: Option<u64>,
     expected: String,
 }
 
@@ -61,6 +65,7 @@ struct TextEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ActionEntry {
+    at: Option<String>,
     kind: String,
     #[serde(default)]
     effects: Vec<String>,
@@ -105,12 +110,14 @@ impl Vector {
     fn parse(value: &Value, metadata: &Metadata) -> Result<Self, String> {
         match metadata.world {
             World::Policy => {
-                let ActionEntry { kind, effects, objects, features, text, expect } = read(value)?;
+                let ActionEntry { at, kind, effects, objects, features, text, expect } = read(value)?;
                 if !VERDICTS.contains(&expect.as_str()) {
                     return Err(format!("`{expect}` is no verdict; there are {}", VERDICTS.join(", ")));
                 }
+                let at_ms = at.map(|at| unix_ms(&at)).transpose()?;
                 let words = ActionWords { kind, effects, objects, features, text, fingerprint: 0 };
-                Ok(Self { input: Input::Action(Box::new(words)), expected: expect })
+                let vector = Self { input: Input::Action(Box::new(words)), at_ms, expected: expect };
+                vector.has_its_time(metadata)
             }
             World::Detector => {
                 let TextEntry { text, expect } = read(value)?;
@@ -120,13 +127,23 @@ impl Vector {
                     return Err(format!("the label `{}` does not exist", unknown.label));
                 }
                 let expected = listed(findings.iter().map(|one| (one.start, one.end, one.label.as_str())));
-                Ok(Self { input: Input::Text(text), expected })
+                Ok(Self { input: Input::Text(text), at_ms: None, expected })
             }
             World::Masker => {
                 let TextEntry { text, expect } = read(value)?;
-                Ok(Self { input: Input::Text(text), expected: read(&expect)? })
+                Ok(Self { input: Input::Text(text), at_ms: None, expected: read(&expect)? })
             }
         }
+    }
+
+    /// What holds today need not hold tomorrow: where a plugin may read the clock, each vector says what it shows.
+    fn has_its_time(self, metadata: &Metadata) -> Result<Self, String> {
+        let clock = Capability::Clock.as_str();
+        let reads_clock = metadata.capabilities.iter().any(|asked| asked.name == clock);
+        if reads_clock && self.at_ms.is_none() {
+            return Err(format!("the plugin asks for `{clock}`: say at what time it holds, {AT_EXAMPLE}"));
+        }
+        Ok(self)
     }
 
     /// What must come of it.
@@ -134,14 +151,16 @@ impl Vector {
         &self.expected
     }
 
-    /// What the plugin makes of it: a verdict's word, findings as `LABEL start..end`, or a new value.
+    /// What the plugin makes of it: a verdict's word, findings as `LABEL start..end`, or a new value. The clock shows the vector's
+    /// time.
     ///
     /// # Errors
     /// The plugin failed, or is of another world than the vector.
     pub fn run(&self, plugin: &Arc<Plugin>) -> Result<String, PluginFailure> {
         match (&self.input, plugin.world()) {
             (Input::Action(words), _) => {
-                Ok(plugin.decide_words(&nobody(), words)?.verdict().as_str().to_owned())
+                let context = self.at_ms.map_or_else(nobody, |at_ms| nobody().at(at_ms));
+                Ok(plugin.decide_words(&context, words)?.verdict().as_str().to_owned())
             }
             (Input::Text(text), World::Masker) => {
                 let mut masker = Masker::begin(plugin, &nobody(), &nameless())?;
@@ -151,6 +170,16 @@ impl Vector {
             (Input::Text(text), World::Detector | World::Policy) => found(plugin, text),
         }
     }
+}
+
+/// What a message shows of how a time is written.
+const AT_EXAMPLE: &str = "as in at = \"2026-11-23T10:00:00Z\"";
+
+/// RFC 3339 in UTC: so short that the SDKs' tests can read it, too, without a library.
+fn unix_ms(at: &str) -> Result<u64, String> {
+    let time: Option<Timestamp> = if at.ends_with('Z') { at.parse().ok() } else { None };
+    let ms = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    ms.ok_or_else(|| format!("`{at}` is no time in UTC from 1970 on, {AT_EXAMPLE}"))
 }
 
 /// As the data plane does: a text that no gate lets pass is not shown.
@@ -213,6 +242,10 @@ impl fmt::Display for Vector {
         match &self.input {
             Input::Text(text) => write!(f, "{:?}", clean_text(text, INPUT_SHOWN_BYTES_MAX)),
             Input::Action(words) => {
+                let at = self.at_ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
+                if let Some(at) = at {
+                    write!(f, "{at} ")?;
+                }
                 write!(f, "{}", clean_text(&words.kind, INPUT_SHOWN_BYTES_MAX))?;
                 for object in &words.objects {
                     write!(f, " {} {}", object.access, clean_text(&object.name, INPUT_SHOWN_BYTES_MAX))?;
@@ -230,12 +263,16 @@ mod tests {
     use super::*;
 
     fn vectors(world: World, vectors: Value) -> Result<Vec<Vector>, VectorError> {
+        vectors_of(world, json!([]), vectors)
+    }
+
+    fn vectors_of(world: World, capabilities: Value, vectors: Value) -> Result<Vec<Vector>, VectorError> {
         let labels = match world {
             World::Detector => json!([{"name": "N", "evidence": "alone", "chance_pass": 0.5}]),
             World::Policy | World::Masker => json!([]),
         };
         let metadata = json!({"format": 1, "id": "a", "version": "1", "world": world.as_str(), "labels": labels,
-            "vectors": vectors});
+            "capabilities": capabilities, "vectors": vectors});
         Vector::of(&Metadata::parse(metadata.to_string().as_bytes(), world).expect("metadata"))
     }
 
@@ -253,6 +290,33 @@ mod tests {
         let drop = json!({"kind": "drop", "effects": ["teleport"], "expect": "deny",
             "objects": [{"kind": "relation", "name": "t", "access": "drop"}]});
         check(World::Policy, drop, "drop drop t", "deny");
+    }
+
+    #[test]
+    fn where_there_is_a_clock_a_vector_has_its_time() {
+        let clock = json!([{"name": "clock", "reason": "office hours"}]);
+        let check = |at: Value, expected: Result<&str, &str>| {
+            let mut vector = json!({"kind": "select", "expect": "allow", "at": at});
+            if at.is_null() {
+                vector.as_object_mut().expect("an object").remove("at");
+            }
+            let parsed = vectors_of(World::Policy, clock.clone(), json!([vector]));
+            match (parsed, expected) {
+                (Ok(vectors), Ok(shown)) => assert_eq!(vectors[0].to_string(), shown),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+                (found, _) => panic!("{at}: {found:?}, not {expected:?}"),
+            }
+        };
+        check(json!("2026-11-23T10:00:00Z"), Ok("2026-11-23T10:00:00Z select"));
+        check(Value::Null, Err("say at what time it holds, as in at = \"2026-11-23T10:00:00Z\""));
+        check(json!("2026-11-23T10:00:00+01:00"), Err("no time in UTC"));
+        check(json!("2026-02-30T10:00:00Z"), Err("no time in UTC"));
+        check(json!("1969-12-31T23:59:59Z"), Err("no time in UTC"));
+        check(json!(""), Err("no time in UTC"));
+        check(json!(7), Err("invalid type"));
+        let elsewhere = json!({"text": "a", "expect": "b", "at": "2026-11-23T10:00:00Z"});
+        let error = vectors(World::Masker, json!([elsewhere])).expect_err("maskers have no clock");
+        assert!(error.to_string().contains("unknown field"), "{error}");
     }
 
     #[test]

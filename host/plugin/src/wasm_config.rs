@@ -6,9 +6,19 @@ use wasmtime::{Config, OptLevel, Strategy};
 
 use crate::limits;
 
+/// Whether machine code counts the instructions it executes. What counts is slower, and code that does never runs in an engine
+/// that does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metering {
+    /// As in the data plane, where the clock alone ends a call.
+    Off,
+    /// For measuring, and nothing else.
+    Fuel,
+}
+
 /// An engine that compiles for the running one but runs nothing and reserves nothing.
-pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&config())
+pub(crate) fn compiling_engine(metering: Metering) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(metering))
 }
 
 /// Holds a component against the proposals plugins may use.
@@ -34,7 +44,7 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::COMPONENT_MODEL);
 
 /// What decides about machine code; equal in the compiler's process and here.
-pub(crate) fn config() -> Config {
+pub(crate) fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
         .wasm_features(WasmFeatures::all(), false)
@@ -45,7 +55,7 @@ pub(crate) fn config() -> Config {
         .cranelift_nan_canonicalization(true)
         .concurrency_support(false)
         .epoch_interruption(true)
-        .consume_fuel(false)
+        .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(limits::STACK_BYTES_MAX)
         .memory_init_cow(true)
         // A memory that begins as an image is mapped, not copied: also one that an interpreter has filled.

@@ -190,6 +190,20 @@ fn state_is_a_plugins_own_by_role() {
 }
 
 #[test]
+fn a_candidate_counts_for_itself_until_it_is_active() {
+    let world = World::new();
+    let active = world.policy("tried", &uses("count"));
+    assert_eq!([told(&active, "a"), told(&active, "a")], ["1", "2"]);
+    let candidate = world.policy("tried", &uses("count")).on_trial();
+    assert_eq!([told(&candidate, "a"), told(&active, "a"), told(&candidate, "a")], ["1", "3", "2"]);
+    let again = world.policy("tried", &uses("count")).on_trial();
+    assert_eq!(told(&again, "a"), "3", "the same candidate in another generation");
+    let promoted = candidate.promoted();
+    assert_eq!([told(&promoted, "a"), told(&active, "a")], ["4", "5"], "it goes on with what the place has");
+    assert_eq!(told(&candidate, "a"), "4", "and leaves its own behind");
+}
+
+#[test]
 fn values_are_not_seen_under_another_role_or_by_another_plugin() {
     let world = World::new();
     let planted = Action { text: "SELECT canary".into(), ..action() };

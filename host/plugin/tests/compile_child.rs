@@ -6,7 +6,9 @@ mod support;
 
 use std::process::ExitCode;
 
-use grille_plugin::{CompileError, Compiler, Component, LoadError, Restores};
+use grille_plugin::{
+    ActionWords, CompileError, Compiler, Component, Engine, EngineSettings, LoadError, Restores,
+};
 use serde_json::json;
 use support::{OwnEngine, action, component, context, metadata, plugin};
 
@@ -18,14 +20,17 @@ fn main() -> ExitCode {
     }
     what_the_child_compiled_runs();
     what_the_child_refuses_is_refused();
-    println!("test result: ok. 2 passed");
+    the_child_makes_code_that_counts();
+    println!("test result: ok. 3 passed");
     ExitCode::SUCCESS
 }
 
+fn compiler() -> Compiler {
+    Compiler::Child { program: std::env::current_exe().unwrap(), arguments: vec![AS_CHILD.into()] }
+}
+
 fn compile(bytes: &[u8]) -> Result<Component, LoadError> {
-    let compiler =
-        Compiler::Child { program: std::env::current_exe().unwrap(), arguments: vec![AS_CHILD.into()] };
-    OwnEngine::new(compiler, support::limits()).engine.compile(bytes)
+    OwnEngine::new(compiler(), support::limits()).engine.compile(bytes)
 }
 
 fn what_the_child_compiled_runs() {
@@ -43,4 +48,15 @@ fn what_the_child_refuses_is_refused() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+fn the_child_makes_code_that_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache_directory = directory.path().join("cache");
+    let settings = EngineSettings { cache_directory, compiler: compiler(), limits: support::limits() };
+    let bytes = component("policy", "", &metadata("policy"));
+    let component = Engine::metered(settings).unwrap().compile(&bytes).unwrap();
+    let policy = plugin(&component, &json!({})).unwrap();
+    let used = policy.decide_counted(&context(), &ActionWords::default()).unwrap();
+    assert!(used.instructions.is_some_and(|count| count > 0), "{used:?}");
 }

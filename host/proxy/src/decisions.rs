@@ -29,6 +29,8 @@ pub(crate) struct Judged {
     pub(crate) behind: Vec<Behind>,
     pub(crate) decision: Decision,
     pub(crate) records: Arc<Vec<StatementRecord>>,
+    /// Whether the same would be decided again: every policy has judged.
+    pub(crate) is_repeatable: bool,
     /// Whether results are masked, by the role or by an obligation.
     pub(crate) is_restricted: bool,
     pub(crate) rules: Rules,
@@ -117,6 +119,12 @@ pub(crate) struct DecisionCache {
 }
 
 impl DecisionCache {
+    /// Everything is judged anew.
+    pub(crate) fn forget(&self) {
+        self.statements.clear();
+        self.actions.clear();
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             statements: Cache::with(

@@ -1,11 +1,15 @@
 //! A generation: an immutable set of roles, upstreams and plugins. An exchange lives in one from beginning to end.
 
+mod armed;
+mod slot;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use grille_core::audit::PluginRecord;
-use grille_core::{GenerationId, PluginId, Principal, Role, Treatment, UpstreamName};
-use grille_plugin::Plugin;
+use grille_core::{GenerationId, PluginId, Principal, Role, UpstreamName};
+use grille_plugin::World;
 
 use crate::catalog::Catalog;
 use crate::decisions::DecisionCache;
@@ -13,6 +17,11 @@ use crate::identity::TokenVerifier;
 use crate::settings::UpstreamSettings;
 use crate::tls::TlsError;
 use crate::upstream::Upstream;
+
+pub(crate) use armed::ArmedRole;
+use armed::Sides;
+use slot::Canary;
+pub use slot::{Slot, Trial, TrialKind};
 
 /// What a generation is made of, already checked.
 #[derive(Debug)]
@@ -23,8 +32,8 @@ pub struct GenerationParts {
     pub upstreams: Vec<Arc<UpstreamSettings>>,
     /// Roles in the order of the configuration: of several that fit, the first counts.
     pub roles: Vec<Role>,
-    /// Configured plugins by the names roles use.
-    pub plugins: HashMap<PluginId, Arc<Plugin>>,
+    /// Configured plugins by the names roles use. At most one of the slots has a canary.
+    pub plugins: HashMap<PluginId, Slot>,
 }
 
 /// See the module's documentation.
@@ -32,22 +41,19 @@ pub struct GenerationParts {
 pub struct Generation {
     /// Counts up with every reload.
     pub(crate) id: GenerationId,
-    pub(crate) upstreams: HashMap<UpstreamName, Arc<Upstream>>,
-    pub(crate) roles: Vec<Arc<ArmedRole>>,
     pub(crate) decisions: DecisionCache,
     pub(crate) verifier: TokenVerifier,
-    catalogs: HashMap<UpstreamName, Arc<Catalog>>,
+    backends: HashMap<UpstreamName, Backend>,
+    slots: HashMap<PluginId, Slot>,
+    canary: Option<Canary>,
+    roles: Vec<Sides>,
 }
 
-/// A role with its plugins.
-#[derive(Debug)]
-pub(crate) struct ArmedRole {
-    pub(crate) role: Role,
-    pub(crate) policies: Vec<Arc<Plugin>>,
-    pub(crate) detectors: Vec<Arc<Plugin>>,
-    pub(crate) maskers: HashMap<String, Arc<Plugin>>,
-    /// All of them, for audit records.
-    pub(crate) records: Arc<Vec<PluginRecord>>,
+/// A backend, and what is known of its catalogue.
+#[derive(Clone, Debug)]
+struct Backend {
+    upstream: Arc<Upstream>,
+    catalog: Arc<Catalog>,
 }
 
 /// A generation that cannot be made.
@@ -61,6 +67,50 @@ pub enum GenerationError {
         /// The plugin.
         plugin: String,
     },
+    /// A role uses a plugin as what it is not.
+    #[error("role {role} uses plugin {plugin} as a {wanted}, but it is a {is}")]
+    WrongWorld {
+        /// The role.
+        role: String,
+        /// The plugin.
+        plugin: PluginId,
+        /// What it is.
+        is: World,
+        /// What the role takes it for.
+        wanted: World,
+    },
+    /// A candidate cannot take the place of what it is tried against.
+    #[error("plugin {plugin} is a {active}, and its candidate a {candidate}")]
+    OtherWorld {
+        /// The slot.
+        plugin: PluginId,
+        /// What fills it.
+        active: World,
+        /// What is tried.
+        candidate: World,
+    },
+    /// A plugin answers to another name than its slot's, under which its decisions are remembered: our own mistake.
+    #[error("plugin {plugin} was configured under the name {other}")]
+    Misnamed {
+        /// The slot.
+        plugin: PluginId,
+        /// The plugin's name for itself.
+        other: PluginId,
+    },
+    /// What is active stands as a candidate does, or the other way round, so that their state would be one: our own mistake.
+    #[error("plugin {plugin} and its candidate were configured for each other's place")]
+    Misplaced {
+        /// The slot.
+        plugin: PluginId,
+    },
+    /// Two candidates are tried on principals: of what differs, nobody could tell which made it so.
+    #[error("plugins {first} and {second} both have a canary; there may be one at a time")]
+    SeveralCanaries {
+        /// One slot.
+        first: PluginId,
+        /// Another.
+        second: PluginId,
+    },
     /// An upstream's TLS roots or host name are unusable.
     #[error("upstream {upstream} cannot be used")]
     Upstream {
@@ -72,23 +122,59 @@ pub enum GenerationError {
 }
 
 impl Generation {
-    /// Puts the parts together. Reads certificates: not for an async worker.
+    /// Puts the parts of the first generation together. Reads certificates: not for an async worker.
     ///
     /// # Errors
-    /// When a role names a plugin that is not there, or an upstream cannot be used.
+    /// When a role names a plugin that is not there or uses it as what it is not, slots do not fit together, or an upstream
+    /// cannot be used.
     pub fn new(id: GenerationId, parts: GenerationParts) -> Result<Self, GenerationError> {
-        let upstreams: HashMap<_, _> =
-            parts.upstreams.into_iter().map(arm_upstream).collect::<Result<_, _>>()?;
-        let catalogs = upstreams
-            .iter()
-            .map(|(name, upstream)| (name.clone(), Arc::new(Catalog::new(Arc::clone(upstream)))))
-            .collect();
-        let roles = parts
-            .roles
-            .into_iter()
-            .map(|role| ArmedRole::new(role, &parts.plugins).map(Arc::new))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { id, upstreams, roles, decisions: DecisionCache::new(), verifier: parts.verifier, catalogs })
+        Self::after(None, id, parts)
+    }
+
+    /// Puts the parts of a generation together that takes the place of `previous`. Reads certificates: not for an async
+    /// worker.
+    ///
+    /// An upstream with the same settings and the same trusted certificates is taken over, and with it what is known of its
+    /// catalogue: to change a plugin costs no reading of a catalogue, in which sessions would wait. That is sound because
+    /// nothing in a catalogue comes from a generation:
+    ///
+    /// - A snapshot is what the server said. Which of its columns are protected is asked under a role's rules each time, and
+    ///   remembered under those rules, not under the role. What is judged under it is remembered in the generation, under the
+    ///   snapshot's version.
+    /// - It grows old and is read again as before: the age counts from the reading, and what sessions define counts changes for
+    ///   all that lead to the database, whatever their generation (`catalog/definitions.rs`, where statements under way in an
+    ///   older generation are minded too).
+    /// - A column's former names are kept, so that the change of a plugin does not uncover a column that was renamed.
+    ///
+    /// Where settings or certificates have changed, the upstream may be another server, or be trusted by others, so all that is
+    /// known of it is read anew; its password is read at each log-in anyway.
+    ///
+    /// # Errors
+    /// As [`Generation::new`].
+    pub fn succeeding(
+        previous: &Self,
+        id: GenerationId,
+        parts: GenerationParts,
+    ) -> Result<Self, GenerationError> {
+        Self::after(Some(previous), id, parts)
+    }
+
+    fn after(
+        previous: Option<&Self>,
+        id: GenerationId,
+        parts: GenerationParts,
+    ) -> Result<Self, GenerationError> {
+        let GenerationParts { verifier, upstreams, roles, plugins: slots } = parts;
+        let known = |name: &UpstreamName| previous.and_then(|previous| previous.backends.get(name));
+        let backends = upstreams.into_iter().map(|settings| {
+            let name = settings.name.clone();
+            Backend::new(settings, known(&name)).map(|backend| (name, backend))
+        });
+        let backends = backends.collect::<Result<_, _>>()?;
+        let canary = slot::check(&slots)?;
+        let roles = roles.into_iter().map(|role| Sides::new(role, &slots, canary.as_ref()));
+        let roles = roles.collect::<Result<_, _>>()?;
+        Ok(Self { id, decisions: DecisionCache::new(), verifier, backends, slots, canary, roles })
     }
 
     /// Verifies tokens.
@@ -101,23 +187,45 @@ impl Generation {
         self.id
     }
 
-    /// The catalogue of an upstream; none if there is no such upstream.
-    pub(crate) fn catalog(&self, upstream: &UpstreamName) -> Option<Arc<Catalog>> {
-        self.catalogs.get(upstream).cloned()
+    /// Its plugins, in no order.
+    pub fn slots(&self) -> impl Iterator<Item = (&PluginId, &Slot)> {
+        self.slots.iter()
     }
 
-    /// The first role that the principal has and that may use the upstream.
+    /// What has that name.
+    pub fn slot(&self, plugin: &PluginId) -> Option<&Slot> {
+        self.slots.get(plugin)
+    }
+
+    /// A backend; none if there is no such upstream.
+    pub(crate) fn upstream(&self, name: &UpstreamName) -> Option<&Arc<Upstream>> {
+        self.backends.get(name).map(|backend| &backend.upstream)
+    }
+
+    /// The catalogue of an upstream; none if there is no such upstream.
+    pub(crate) fn catalog(&self, upstream: &UpstreamName) -> Option<Arc<Catalog>> {
+        self.backends.get(upstream).map(|backend| Arc::clone(&backend.catalog))
+    }
+
+    /// The first role that the principal has and that may use the upstream, with the canary where the principal is in its
+    /// share.
     pub(crate) fn role_for(&self, principal: &Principal, upstream: &UpstreamName) -> RoleChoice {
         let mut has_role = false;
-        for armed in &self.roles {
-            if armed.role.groups.iter().any(|group| principal.groups.contains(group)) {
+        for sides in &self.roles {
+            let role = sides.role();
+            if role.groups.iter().any(|group| principal.groups.contains(group)) {
                 has_role = true;
-                if armed.role.upstreams.contains(upstream) {
-                    return RoleChoice::Role(Arc::clone(armed));
+                if role.upstreams.contains(upstream) {
+                    return RoleChoice::Role(Arc::clone(sides.of(principal, self.canary.as_ref())));
                 }
             }
         }
         if has_role { RoleChoice::NotThere } else { RoleChoice::None }
+    }
+
+    /// Whether nobody but the holder of this one uses it any more, or a role of it.
+    pub(crate) fn is_deserted(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 1 && self.roles.iter().all(Sides::are_deserted)
     }
 }
 
@@ -132,51 +240,16 @@ pub(crate) enum RoleChoice {
     None,
 }
 
-fn arm_upstream(settings: Arc<UpstreamSettings>) -> Result<(UpstreamName, Arc<Upstream>), GenerationError> {
-    let name = settings.name.clone();
-    match Upstream::new(settings) {
-        Ok(upstream) => Ok((name, Arc::new(upstream))),
-        Err(source) => Err(GenerationError::Upstream { upstream: name, source }),
+impl Backend {
+    /// The one that is known, if nothing about it has changed. Certificates are read to tell.
+    fn new(settings: Arc<UpstreamSettings>, known: Option<&Self>) -> Result<Self, GenerationError> {
+        let name = settings.name.clone();
+        let upstream = Upstream::new(settings);
+        let upstream = upstream.map_err(|source| GenerationError::Upstream { upstream: name, source })?;
+        if let Some(known) = known.filter(|known| known.upstream.is_interchangeable_with(&upstream)) {
+            return Ok(known.clone());
+        }
+        let upstream = Arc::new(upstream);
+        Ok(Self { catalog: Arc::new(Catalog::new(Arc::clone(&upstream))), upstream })
     }
-}
-
-impl ArmedRole {
-    /// Whether protected columns may come up: by its own rules, or by what its policies oblige to.
-    pub(crate) fn may_mask(&self) -> bool {
-        self.role.masks() || !self.policies.is_empty()
-    }
-
-    fn new(role: Role, plugins: &HashMap<PluginId, Arc<Plugin>>) -> Result<Self, GenerationError> {
-        let find = |id: &PluginId| {
-            plugins.get(id).cloned().ok_or_else(|| GenerationError::NoSuchPlugin {
-                role: role.name.to_string(),
-                plugin: id.to_string(),
-            })
-        };
-        let policies = role.policies.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let detectors = role.detectors.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let maskers = masker_names(&role)
-            .map(|name| find(&PluginId::new(name)).map(|plugin| (name.to_owned(), plugin)))
-            .collect::<Result<HashMap<_, _>, _>>()?;
-        let records = policies
-            .iter()
-            .chain(&detectors)
-            .chain(maskers.values())
-            .map(|plugin| plugin.record().clone())
-            .collect();
-        Ok(Self { policies, detectors, maskers, records: Arc::new(records), role })
-    }
-}
-
-fn masker_names(role: &Role) -> impl Iterator<Item = &str> {
-    role.treatments.values().chain(role.columns.values()).chain([&role.default_treatment]).filter_map(
-        |treatment| match treatment {
-            Treatment::Plugin(name) => Some(name.as_str()),
-            Treatment::Keep
-            | Treatment::Null
-            | Treatment::Redact
-            | Treatment::KeepLast(_)
-            | Treatment::Token => None,
-        },
-    )
 }

@@ -12,6 +12,7 @@ mod cancel;
 mod catalog;
 mod decisions;
 mod egress;
+mod exposition;
 mod generation;
 mod handshake;
 pub mod identity;
@@ -20,18 +21,25 @@ mod lineage;
 mod live;
 mod metrics;
 mod moment;
+mod observation;
 mod proxy;
+mod retired;
 mod session;
 pub mod settings;
 mod shared;
 mod startup_parameters;
+/// Components written by hand, and an engine: those that the plugin runtime is tested with.
+#[cfg(test)]
+#[path = "../../plugin/tests/support/mod.rs"]
+mod support;
 pub mod tls;
 pub mod transport;
 pub mod upstream;
 
 pub use egress::HttpsOutbound;
-pub use generation::{Generation, GenerationError, GenerationParts};
+pub use generation::{Generation, GenerationError, GenerationParts, Slot, Trial, TrialKind};
 pub use grille_wire::postgres::value::Tokenizer;
 pub use grille_wire::sql::{SQL_BYTES_MAX as STATEMENT_BYTES_MAX, STACK_BYTES, declare_large_stack};
+pub use observation::{RECORDING_INPUTS_MAX, RECORDING_TIME_MAX, RecordingError, RecordingOrder};
 pub use live::{BadReason, KillError, KillOrder, LiveSession};
 pub use proxy::{BindError, Control, Proxy, ProxyParts};

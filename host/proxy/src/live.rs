@@ -1,4 +1,5 @@
-//! The sessions that are open, and an operator's word to one of them. What a session does with that word is its own matter.
+//! The sessions that are open, an operator's word to one of them, and the word to all that a generation is new. What a session
+//! does with such a word is its own matter.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use grille_core::SessionId;
 use grille_core::audit::SessionOpened;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +99,8 @@ struct Entry {
     opened: Arc<SessionOpened>,
     since: Instant,
     order: OnceLock<KillOrder>,
-    told: CancellationToken,
+    /// There is something to look at.
+    told: Notify,
     ended: CancellationToken,
 }
 
@@ -116,11 +119,18 @@ impl LiveSessions {
             opened: Arc::new(opened),
             since: Instant::now(),
             order: OnceLock::new(),
-            told: CancellationToken::new(),
+            told: Notify::new(),
             ended: CancellationToken::new(),
         });
         self.sessions.lock().insert(id, Arc::clone(&entry));
+        // What it was made for may have gone by now, and whoever told of it did not find it here.
+        entry.told.notify_one();
         Place { id, all: Arc::clone(self), entry }
+    }
+
+    /// Tells every session that there is something new to look at.
+    pub(crate) fn tell_all(&self) {
+        self.sessions.lock().values().for_each(|entry| entry.told.notify_one());
     }
 
     /// The open sessions, the oldest first.
@@ -141,7 +151,7 @@ impl LiveSessions {
         let id = entry.opened.session.clone();
         // An order that comes second changes nothing: the session is ending.
         let _ = entry.order.set(order);
-        entry.told.cancel();
+        entry.told.notify_one();
         match timeout(END_TIMEOUT, entry.ended.cancelled()).await {
             Ok(()) => Ok(id),
             Err(_) => Err(KillError::StillOpen(id)),
@@ -169,9 +179,10 @@ impl Place {
         self.entry.order.get()
     }
 
-    /// Waits for an order to end. Cancel safe.
-    pub(crate) async fn ordered(&self) {
-        self.entry.told.cancelled().await;
+    /// Waits until there may be an order to end, or a new generation; at first there may. For one waiter. Cancel safe: what
+    /// came while nobody waited is told to the next who does.
+    pub(crate) async fn told(&self) {
+        self.entry.told.notified().await;
     }
 }
 
@@ -184,6 +195,9 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn opened(session: &str) -> SessionOpened {
@@ -208,6 +222,10 @@ mod tests {
         bytes[15] = last;
         let id = SessionId::from_random(bytes);
         all.enter(id, opened(&id.to_string()))
+    }
+
+    fn is_told(place: &Place) -> bool {
+        pin!(place.told()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     fn order(reason: &str) -> KillOrder {
@@ -235,13 +253,31 @@ mod tests {
         let place = enter(&all, 0xab, 1);
         let id = place.entry.opened.session.clone();
         let session = tokio::spawn(async move {
-            place.ordered().await;
+            while place.order().is_none() {
+                place.told().await;
+            }
             place.order().map(KillOrder::record)
         });
         assert_eq!(all.kill(&id[..8], order("maintenance")).await, Ok(id.clone()));
         let record = session.await.expect("it ends");
         assert_eq!(record.as_deref(), Some("killed by uid 1000: maintenance"));
         assert_eq!(all.kill(&id, order("again")).await, Err(KillError::NotOpen(id)));
+    }
+
+    #[tokio::test]
+    async fn no_word_is_lost_on_one_who_was_not_waiting() {
+        let all = Arc::new(LiveSessions::default());
+        let places = [enter(&all, 1, 0), enter(&all, 2, 0)];
+        for place in &places {
+            place.told().await;
+            assert!(!is_told(place), "it has been told once of what was before it");
+        }
+        all.tell_all();
+        all.tell_all();
+        for place in &places {
+            assert!(is_told(place));
+            assert!(!is_told(place), "one look is enough for several words");
+        }
     }
 
     #[test]

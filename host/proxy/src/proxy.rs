@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use grille_core::audit::{Event, SessionRefused};
-use grille_core::{ClientMessage, Fault, SessionId, SqlState};
+use grille_core::observation::DifferenceReport;
+use grille_core::recording::RecordingStatus;
+use grille_core::{ClientMessage, Fault, PluginId, SessionId, SqlState};
 use grille_store::AuditLog;
 use grille_wire::postgres::value::Tokenizer;
 use grille_wire::postgres::{
@@ -23,12 +25,15 @@ use tracing::{error, info, warn};
 
 use crate::cancel::random;
 use crate::catalog::{Catalog, CatalogError};
+use crate::exposition::GenerationCollector;
 use crate::generation::{ArmedRole, Generation, RoleChoice};
 use crate::handshake::{Arrived, Client, Offer, TurnedAway, receive, turn_away};
 use crate::identity::TokenExpiry;
 use crate::lineage::{PathSource, SearchPath};
 use crate::live::{KillError, KillOrder, LiveSession, Place};
 use crate::metrics::Metrics;
+use crate::observation::{Observer, RecordingError, RecordingOrder};
+use crate::retired::keep_sweeping;
 use crate::session::{Parts, Session};
 use crate::settings::{ListenerSettings, ProxySettings};
 use crate::shared::Shared;
@@ -90,12 +95,23 @@ pub struct Control {
 }
 
 impl Control {
-    /// Makes `generation` the one that requests are judged in from now on. Exchanges under way end in theirs.
+    /// Makes `generation` the one that requests are judged in from now on. Exchanges under way end in theirs; sessions at rest
+    /// are told of it, and end where it has no role for them. Takes generations apart that nobody uses any more, which blocks the
+    /// thread for some milliseconds each.
     pub fn activate(&self, generation: Generation) {
         let id = generation.id();
-        self.shared.generation.store(Arc::new(generation));
+        self.shared.observer.follow(&generation);
+        let previous = self.shared.generation.swap(Arc::new(generation));
         self.shared.metrics.count_generation(id);
         info!(generation = id.0, "generation active");
+        self.shared.retired.sweep();
+        self.shared.retired.take(previous);
+        self.shared.live.tell_all();
+    }
+
+    /// How many generations there are: the active one, and those of before in which something is still under way.
+    pub fn generations_alive(&self) -> usize {
+        1 + self.shared.retired.in_use()
     }
 
     /// The active generation.
@@ -106,6 +122,29 @@ impl Control {
     /// The open sessions, the oldest first.
     pub fn live_sessions(&self) -> Vec<LiveSession> {
         self.shared.live.list()
+    }
+
+    /// What the candidate in the shadow of a plugin has answered otherwise than the plugin, or the last one had; none where there
+    /// was no candidate in the shadow since Grille started.
+    pub fn differences(&self, plugin: &PluginId) -> Option<DifferenceReport> {
+        self.shared.observer.differences(plugin)
+    }
+
+    /// Begins to record the inputs of a plugin. What is remembered of decisions is forgotten, so that every statement is judged,
+    /// and recorded, once. Waits for the disk: not for an async worker.
+    ///
+    /// # Errors
+    /// When the plugin cannot be recorded, or the disk does not take it.
+    pub fn record(&self, order: &RecordingOrder) -> Result<RecordingStatus, RecordingError> {
+        self.shared.observer.record(&self.shared.generation.load(), order)
+    }
+
+    /// Ends a recording, or says how it ended by itself. Waits for the disk: not for an async worker.
+    ///
+    /// # Errors
+    /// When there is none and was none since Grille started.
+    pub fn stop_recording(&self, plugin: &PluginId) -> Result<RecordingStatus, RecordingError> {
+        self.shared.observer.stop_recording(plugin)
     }
 
     /// Ends the open session whose id begins with `prefix`, also in the middle of a statement, and waits until it has ended.
@@ -134,14 +173,18 @@ impl Proxy {
         let shared = Arc::new(Shared {
             settings: parts.settings,
             generation: ArcSwap::from_pointee(parts.generation),
+            retired: Arc::default(),
             audit: parts.audit,
             metrics: Metrics::register(registry),
+            observer: Observer::start(registry),
             cancels: Arc::default(),
             live: Arc::default(),
             tokens: parts.tokens,
             drain: CancellationToken::new(),
         });
         shared.metrics.count_generation(shared.generation.load().id());
+        shared.observer.follow(&shared.generation.load());
+        GenerationCollector::register(&shared, registry);
         Ok(Self { shared, listeners, connections, tasks: TaskTracker::new() })
     }
 
@@ -166,13 +209,21 @@ impl Proxy {
             };
             self.tasks.spawn(acceptor.run(socket, stop.clone()));
         }
-        stop.cancelled().await;
+        let sweeping = keep_sweeping(Arc::clone(&self.shared.retired));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sweeping => {}
+        }
         info!("draining");
         self.shared.drain.cancel();
         self.tasks.close();
         let timeout = self.shared.settings.drain_timeout;
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             warn!(sessions = self.shared.metrics.sessions.get(), "drain timeout: sessions are cut off");
+        }
+        let shared = Arc::clone(&self.shared);
+        if let Err(error) = tokio::task::spawn_blocking(move || shared.observer.close()).await {
+            error!(%error, "observation did not end as it should");
         }
     }
 }
@@ -244,10 +295,13 @@ async fn connection(
     _place: OwnedSemaphorePermit,
 ) {
     let deadline = shared.settings.authentication_timeout;
-    let generation = shared.generation.load_full();
-    let receiving = receive(tcp, address, &offer, generation.verifier());
-    // Boxed, as all that is over before the session begins: its room would be in the task as long as the session lasts.
-    let received = tokio::time::timeout(deadline, Box::pin(receiving)).await;
+    // Boxed, as all that is over before the session begins: its room would be in the task as long as the session lasts, and so
+    // would the generation whose verifier it uses.
+    let receiving = Box::pin(async {
+        let generation = shared.generation.load_full();
+        receive(tcp, address, &offer, generation.verifier()).await
+    });
+    let received = tokio::time::timeout(deadline, receiving).await;
     let away = match received {
         // Whoever takes longer is not told: most have gone, some are there to hold a place.
         Err(_) => return shared.metrics.connection_refused(Fault::Client),
@@ -355,7 +409,7 @@ async fn prepare(shared: &Arc<Shared>, client: &Client) -> Result<Prepared, (Cli
         let message = ClientMessage::new(SqlState::SystemError, "the session could not be set up");
         (message, Fault::Grille)
     };
-    let Some(upstream) = generation.upstreams.get(&client.upstream) else { return Err(unusable()) };
+    let Some(upstream) = generation.upstream(&client.upstream) else { return Err(unusable()) };
     let Some(catalog) = generation.catalog(&client.upstream) else { return Err(unusable()) };
     let Some(expiry) = generation.verifier.expiry(&client.principal) else { return Err(unusable()) };
     let mut upstream = upstream.connect(&client.parameters).await.map_err(|failure| {

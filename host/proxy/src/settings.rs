@@ -116,7 +116,7 @@ pub enum SigningAlgorithm {
 }
 
 /// A PostgreSQL backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// What clients give as database name.
     pub name: UpstreamName,

@@ -11,14 +11,18 @@ use crate::cancel::CancelRegistry;
 use crate::generation::Generation;
 use crate::live::LiveSessions;
 use crate::metrics::Metrics;
+use crate::observation::Observer;
+use crate::retired::Retired;
 use crate::settings::ProxySettings;
 
 /// What all sessions share.
 pub(crate) struct Shared {
     pub(crate) settings: ProxySettings,
     pub(crate) generation: ArcSwap<Generation>,
+    pub(crate) retired: Arc<Retired>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) metrics: Metrics,
+    pub(crate) observer: Observer,
     pub(crate) cancels: Arc<CancelRegistry>,
     pub(crate) live: Arc<LiveSessions>,
     pub(crate) tokens: Tokenizer,

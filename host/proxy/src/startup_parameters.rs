@@ -1,8 +1,8 @@
 //! Which run-time parameters a client may set while it connects: those that change how values are written or how long
-//! things may take, and none that changes what a statement means or who runs it.
+//! things may take, and none that changes what a statement means or who runs it, but for those that Grille reads it by.
 
 /// Passed on to the upstream as they are given. Names are compared without case, as the server does.
-const ALLOWED: [&str; 20] = [
+const ALLOWED: [&str; 21] = [
     "application_name",
     "bytea_output",
     "client_encoding",
@@ -19,6 +19,7 @@ const ALLOWED: [&str; 20] = [
     "jit",
     "lock_timeout",
     "search_path",
+    "standard_conforming_strings",
     "statement_timeout",
     "timezone",
     "transaction_timeout",
@@ -134,9 +135,7 @@ mod tests {
 
     #[test]
     fn what_changes_meaning_or_identity_is_refused() {
-        for name in
-            ["role", "session_authorization", "standard_conforming_strings", "session_preload_libraries"]
-        {
+        for name in ["role", "session_authorization", "session_preload_libraries"] {
             check(name, "x", Err(ParameterRefused::NotAllowed(name.into())));
         }
         check("replication", "database", Err(ParameterRefused::Replication));

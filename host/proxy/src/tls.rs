@@ -95,15 +95,27 @@ pub fn server_config(tls: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
 /// # Errors
 /// When there are no usable roots.
 pub fn client_config(roots: TrustedRoots<'_>) -> Result<ClientConfig, TlsError> {
+    client_config_trusting(Arc::new(root_store(roots)?))
+}
+
+/// The same with roots that were read before.
+///
+/// # Errors
+/// As [`client_config`].
+pub(crate) fn client_config_trusting(roots: Arc<RootCertStore>) -> Result<ClientConfig, TlsError> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Identity)?
-        .with_root_certificates(root_store(roots)?)
+        .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(config)
 }
 
-fn root_store(roots: TrustedRoots<'_>) -> Result<RootCertStore, TlsError> {
+/// Reads the roots.
+///
+/// # Errors
+/// When there are none, or one that the operator named cannot be used.
+pub(crate) fn root_store(roots: TrustedRoots<'_>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     match roots {
         TrustedRoots::System => add_system_roots(&mut store),

@@ -1,7 +1,7 @@
 //! Reads the records of a directory, run after run, and says where the trail is damaged. Changes nothing.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use grille_core::audit::{FORMAT_VERSION, Record};
@@ -77,7 +77,7 @@ pub struct Reader {
 }
 
 #[derive(Debug)]
-struct OpenFile {
+pub(crate) struct OpenFile {
     path: PathBuf,
     lines: BufReader<File>,
     line: u64,
@@ -90,7 +90,7 @@ struct Version {
 }
 
 /// What the next bytes of a file are.
-enum Line {
+pub(crate) enum Line {
     Whole,
     TooLong,
     Torn,
@@ -170,7 +170,7 @@ impl Reader {
         }
         Some(match File::open(&path) {
             Ok(file) => {
-                self.open = Some(OpenFile { path, lines: BufReader::with_capacity(1 << 16, file), line: 0 });
+                self.open = Some(OpenFile::new(path, file));
                 Ok(())
             }
             Err(source) => Err(ReadError::Io { path, source }),
@@ -212,7 +212,18 @@ impl Iterator for Reader {
 }
 
 impl OpenFile {
-    fn next_line(&mut self, line: &mut Vec<u8>) -> Result<Line, ReadError> {
+    /// Reads on where the file stands.
+    pub(crate) fn new(path: PathBuf, file: File) -> Self {
+        Self { path, lines: BufReader::with_capacity(1 << 16, file), line: 0 }
+    }
+
+    /// Where the next line begins, in bytes.
+    pub(crate) fn position(&mut self) -> Result<u64, ReadError> {
+        let position = self.lines.stream_position();
+        position.map_err(|source| ReadError::Io { path: self.path.clone(), source })
+    }
+
+    pub(crate) fn next_line(&mut self, line: &mut Vec<u8>) -> Result<Line, ReadError> {
         let Self { path, lines, line: number } = self;
         let failed = |source| ReadError::Io { path: path.clone(), source };
         *number += 1;
@@ -233,7 +244,7 @@ impl OpenFile {
         Entry::Damage(Damage { file: self.path.clone(), line: self.line, kind })
     }
 
-    fn parse(&self, line: &[u8]) -> Result<Option<Record>, ReadError> {
+    pub(crate) fn parse(&self, line: &[u8]) -> Result<Option<Record>, ReadError> {
         let Ok(Version { v: version }) = serde_json::from_slice(line) else { return Ok(None) };
         if version != FORMAT_VERSION {
             return Err(ReadError::UnknownVersion {

@@ -190,7 +190,7 @@ fn session_of(event: &Event) -> Option<&str> {
         | Event::ExchangeRefused(ExchangeStarted { session, .. })
         | Event::ExchangeCompleted(ExchangeCompleted { session, .. })
         | Event::SessionClosed(SessionClosed { session, .. }) => Some(session),
-        Event::SessionRefused(_) => None,
+        Event::SessionRefused(_) | Event::PluginStageChanged(_) => None,
     }
 }
 
@@ -208,7 +208,7 @@ impl SessionSummary {
                 self.closed_at = Some(record.at.clone());
                 self.closed = Some(closed.reason.clone());
             }
-            Event::SessionRefused(_) => {}
+            Event::SessionRefused(_) | Event::PluginStageChanged(_) => {}
         }
     }
 
@@ -307,7 +307,7 @@ impl Story {
                 self.exchanges.push(Exchange { at: record.at, started, completed: None });
             }
             Event::ExchangeCompleted(completed) => self.complete(completed),
-            Event::SessionClosed(_) | Event::SessionRefused(_) => {}
+            Event::SessionClosed(_) | Event::SessionRefused(_) | Event::PluginStageChanged(_) => {}
         }
     }
 

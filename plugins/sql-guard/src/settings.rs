@@ -25,7 +25,7 @@ pub(crate) const EFFECTS: [&str; 13] = [
 ];
 
 /// Every feature this version knows how to talk about.
-pub(crate) const FEATURES: [&str; 15] = [
+pub(crate) const FEATURES: [&str; 17] = [
     "no-where",
     "constant-where",
     "copy-program",
@@ -37,7 +37,9 @@ pub(crate) const FEATURES: [&str; 15] = [
     "explain-analyze",
     "multiple-statements",
     "dangerous-function",
+    "function-call",
     "set-config",
+    "temporary",
     "set-role",
     "procedural",
     "truncate",

@@ -187,6 +187,14 @@ fn check(file: &ManifestFile) -> Result<(), String> {
             return Err(format!("capability `{name}` is there twice"));
         }
     }
+    if let Some(index) =
+        file.vectors.iter().position(|vector| vector.get("at").is_some_and(|at| !at.is_string()))
+    {
+        return Err(format!(
+            "vector {}: write `at` in quotes, as in at = \"2026-11-23T10:00:00Z\"",
+            index + 1
+        ));
+    }
     match &file.plugin.source {
         Some(source) if !source.components().all(|part| matches!(part, Component::Normal(_))) => {
             Err(format!("source `{}` is not inside the project", source.display()))
@@ -249,9 +257,15 @@ pub(crate) mod tests {
                 None,
                 "a detector cannot have the capability `log`; it can have none",
             ),
+            (&format!("{PLAIN}{}", asks("egress")), None, "a detector cannot have the capability `egress`"),
             (&format!("{policy}{}", asks("keyed")), None, "it can have log, clock, state, egress"),
             (&format!("{policy}{}{}", asks("log"), asks("log")), None, "twice"),
             (&format!("{policy}{}", asks("log").replace("\"r\"", "\" \"")), None, "say why"),
+            (
+                &format!("{policy}[[vectors]]\nat = 2026-11-23T10:00:00Z"),
+                None,
+                "vector 1: write `at` in quotes",
+            ),
             (&with_schema, None, "cannot read"),
             (&with_schema, Some("[]"), "is not a JSON object"),
             (&with_schema, Some("{"), "EOF while parsing"),

@@ -1,5 +1,5 @@
-//! Which crate of the host may depend on which: app → admin, attack, proxy → plugin, store, wire → core; and app → sdk/build,
-//! which depends on none of them.
+//! Which crate of the host may depend on which: app → admin, attack, proxy, trust → plugin, store, wire → core, where admin and
+//! trust know core only; and app → sdk/build, which depends on none of them.
 
 use anyhow::{Context, Result};
 
@@ -8,10 +8,13 @@ use crate::Violation;
 /// The host's crates from the top to the bottom; those in one row are siblings.
 const LAYERS: [&[&str]; 4] = [
     &["grille"],
-    &["grille-admin", "grille-attack", "grille-proxy"],
+    &["grille-admin", "grille-attack", "grille-proxy", "grille-trust"],
     &["grille-plugin", "grille-store", "grille-wire"],
     &["grille-core"],
 ];
+
+/// Those that know the vocabulary and nothing else of ours.
+const KNOW_CORE_ONLY: [&str; 2] = ["grille-admin", "grille-trust"];
 
 /// What the top may use besides: builds plugins, and knows nothing of the host.
 const BUILDS_PLUGINS: &str = "grille-build";
@@ -37,6 +40,9 @@ pub fn direction(path: &str, manifest: &str) -> Result<Vec<Violation>> {
     };
     let wrong = dependencies(&manifest).filter_map(|dependency| {
         let why = match layer_of(&dependency) {
+            Some(_) if KNOW_CORE_ONLY.contains(&name) && dependency != "grille-core" => {
+                "and may know `core` only"
+            }
             Some(below) if below > layer => return None,
             None if layer == 0 && dependency == BUILDS_PLUGINS => return None,
             Some(_) => "which is not below it",

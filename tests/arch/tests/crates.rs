@@ -21,6 +21,9 @@ fn dependencies_go_down() {
         ("grille-extra", ""),
         ("grille-proxy", "[dependencies]\ngrille-build.workspace = true"),
         ("grille-build", "[dependencies]\ngrille-core.workspace = true"),
+        ("grille-trust", "[dependencies]\ngrille-plugin.workspace = true"),
+        ("grille-admin", "[dependencies]\ngrille-store.workspace = true"),
+        ("grille-proxy", "[dependencies]\ngrille-trust.workspace = true"),
     ] {
         assert!(!violations(name, rest).is_empty(), "not caught: {name} {rest}");
     }
@@ -28,6 +31,8 @@ fn dependencies_go_down() {
         ("grille", "[dependencies]\ngrille-admin.workspace = true\ngrille-core.workspace = true"),
         ("grille-proxy", "[dependencies]\ngrille-wire.workspace = true\ntokio.workspace = true"),
         ("grille", "[dependencies]\ngrille-build.workspace = true"),
+        ("grille", "[dependencies]\ngrille-trust.workspace = true"),
+        ("grille-trust", "[dependencies]\ngrille-core.workspace = true"),
         ("grille-build", "[dependencies]\ntoml.workspace = true"),
         ("grille-proxy", "[dev-dependencies]\ngrille-harness.workspace = true"),
     ] {
@@ -48,7 +53,7 @@ fn every_crate_of_the_host_keeps_to_it() {
         manifests.iter().map(|file| crates::direction(&file.path, &file.text()).expect("a manifest"));
     let violations: Vec<Violation> = judged.flatten().collect();
     assert_none(
-        "app → admin, proxy → plugin, store, wire → core; siblings never depend on each other",
+        "app → admin, proxy, trust → plugin, store, wire → core; siblings never depend on each other",
         &violations,
     );
 }

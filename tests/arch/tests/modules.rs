@@ -81,7 +81,7 @@ fn code_for_tests_comments_and_strings_do_not_count() {
 fn no_crate_of_the_host_has_a_cycle() {
     let files = repository::files().expect("the repository's files");
     let mut violations = Vec::new();
-    for name in ["core", "wire", "plugin", "store", "proxy", "admin", "attack", "app"] {
+    for name in ["core", "wire", "plugin", "store", "proxy", "admin", "attack", "trust", "app"] {
         let folder = format!("host/{name}/src");
         assert!(files.iter().any(|file| file.path.starts_with(&folder)), "{folder} has no sources");
         violations.extend(cycles(&folder, &files));

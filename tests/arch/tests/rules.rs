@@ -40,6 +40,7 @@ fn unsafe_stays_in_the_plugin_runtime() {
     catches(rule, "host/wire/src/a.rs", "fn f() { unsafe { g() } }");
     catches(rule, "tests/harness/src/a.rs", "unsafe impl Send for S {}");
     passes(rule, "host/plugin/src/engine.rs", "unsafe { g() }");
+    passes(rule, "tests/hostile/rust/policy/src/lib.rs", "unsafe { g() }");
     passes(rule, "host/wire/src/a.rs", "// unsafe\n#![forbid(unsafe_code)]\nconst S: &str = \"unsafe\";");
     holds("`unsafe` stands in host/plugin only", rule);
 }
@@ -70,11 +71,12 @@ fn core_and_wire_touch_nothing() {
     ] {
         catches(rule, "host/wire/src/a.rs", code);
         catches(rule, "host/core/src/a.rs", code);
+        catches(rule, "host/trust/src/a.rs", code);
         passes(rule, "host/proxy/src/a.rs", code);
     }
     passes(rule, "host/wire/src/a.rs", "use std::net::{IpAddr, Ipv4Addr};\nuse std::time::Duration;");
     passes(rule, "host/wire/src/a.rs", "/// Not std::fs::read.\n#[cfg(test)]\nmod tests { use std::fs; }");
-    holds("core and wire name no socket, file, clock or executor", rule);
+    holds("core, wire and trust name no socket, file, clock or executor", rule);
 }
 
 #[test]

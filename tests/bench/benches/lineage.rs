@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use grille_wire::sql::Sql;
 use grille_wire::sql::lineage::{Naming, Protection, trace};
 use grille_wire::sql::schema::{
     Builtin, Collation, ColumnId, Relation, RelationKind, Schema, SchemaColumn, SchemaParts, Volatility,
@@ -90,7 +91,7 @@ fn tracing(c: &mut Criterion) {
     let naming = Naming { search_path: Some(schema.search_path().to_vec()), ..Naming::default() };
     for (name, sql) in [("join-of-111-bytes", JOIN), ("view-of-views", VIEW), ("orm-of-400-bytes", ORM)] {
         c.bench_function(&format!("lineage/trace-{name}"), |b| {
-            b.iter(|| trace(black_box(sql), &schema, &naming, &Email).unwrap());
+            b.iter(|| trace(black_box(Sql::standard(sql)), &schema, &naming, &Email).unwrap());
         });
         // What of it is the parser's: analysis parses too.
         c.bench_function(&format!("lineage/analyze-{name}"), |b| {

@@ -9,7 +9,7 @@ use grille_bench::row;
 use grille_core::Treatment;
 use grille_wire::postgres::value::{Column, Tokenizer};
 use grille_wire::postgres::{CopyReader, Format, messages, put_row, walk_row};
-use grille_wire::sql::{self, CopyLayout, CopyStream};
+use grille_wire::sql::{self, CopyLayout, CopyStream, Sql};
 
 const ROWS: usize = 1000;
 /// `pg_type.oid` of `text`.
@@ -17,7 +17,7 @@ const TEXT: u32 = 25;
 
 fn layout(sql: &str) -> CopyLayout {
     let actions = sql::analyze(sql).unwrap();
-    match sql::copies(sql, &actions).unwrap().remove(0) {
+    match sql::copies(Sql::standard(sql), &actions).unwrap().remove(0) {
         Some(CopyStream::Out(layout)) => layout.unwrap(),
         Some(CopyStream::In) | None => panic!("{sql} sends no rows"),
     }

@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod generate;
+pub mod honest;
 pub mod raw;
+pub mod revisions;
 pub mod stage;
 pub mod twins;
-pub mod usage;
 
+pub use grille_harness::usage;
 pub use raw::{Message, Raw};
 pub use stage::Stage;

@@ -217,6 +217,26 @@ fn what_was_decided_in_one_encoding_does_not_count_in_another() -> anyhow::Resul
     Ok(())
 }
 
+#[test]
+fn what_was_decided_of_standard_strings_does_not_count_of_others() -> anyhow::Result<()> {
+    for statement in [EVIL_BEHIND_BACKSLASH.to_owned(), format!("{EVIL_BEHIND_BACKSLASH}, 2")] {
+        let mut standard = session("ruled")?;
+        let mut escaped =
+            STAGE.session_at(&STAGE.grille, "ruled", &[("standard_conforming_strings", "off")])?;
+        assert_eq!(rows(&ask(&mut standard, &statement)?), 1, "two literals");
+        for _ in 0..2 {
+            assert_eq!(rows(&ask(&mut escaped, &statement)?), 2, "a literal and columns");
+            assert_eq!(rows(&segment(&mut escaped, &[extended(&statement)])?), 2);
+            assert_eq!(rows(&ask(&mut standard, &statement)?), 1, "two literals still");
+        }
+        segment(&mut escaped, &[parse("s", &statement)])?;
+        ask(&mut escaped, "SET standard_conforming_strings = on")?;
+        assert_eq!(rows(&segment(&mut escaped, &[bind("", "s"), execute("", 0)])?), 2, "as it was prepared");
+        assert_eq!(rows(&ask(&mut escaped, &statement)?), 1);
+    }
+    Ok(())
+}
+
 // --- names
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use grille_e2e::raw::{PROTOCOL_3_0, bind, execute, message, parse, query, startup, sync, text};
 use grille_e2e::{Message, Raw, Stage};
-use grille_harness::{PostgresOptions, PostgresServer, sample};
+use grille_harness::{PostgresOptions, PostgresServer, sample, wait};
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let postgres = PostgresServer::start(&PostgresOptions {
@@ -118,6 +118,24 @@ fn counted(metric: &str) -> anyhow::Result<u64> {
     let metrics = STAGE.grille.metrics()?;
     let lines = metrics.lines().filter_map(|line| line.strip_prefix(metric)?.trim().parse::<u64>().ok());
     Ok(lines.sum())
+}
+
+/// Statements that have begun to wait for other sessions.
+const WAITED: &str = "grille_definition_conflicts_total{outcome=\"waited\"}";
+
+fn until_more_than(before: u64, metric: &str, limit: Duration) -> anyhow::Result<()> {
+    wait::until(metric, limit, || Ok((counted(metric)? > before).then_some(())))
+}
+
+/// Waits until the server runs a statement that begins so.
+fn until_it_runs(beginning: &str) -> anyhow::Result<()> {
+    let runs = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, '{beginning}')"
+    );
+    wait::until(beginning, wait::PATIENCE, || {
+        let count = STAGE.application.direct.psql_strict(&runs)?.ok()?;
+        Ok((count.trim() != "0").then_some(()))
+    })
 }
 
 #[test]
@@ -274,7 +292,7 @@ fn a_child_is_read_before_its_parent_is_defined_anew() -> anyhow::Result<()> {
     let (mut reader, mut owner) = (session("reader")?, session("owner")?);
     check_at_once(&mut reader, "SELECT upper(name) FROM chi", &["ADA"])?;
     reader.send(&query("SELECT pg_sleep(2); SELECT upper(name) FROM chi"))?;
-    thread::sleep(Duration::from_millis(400));
+    until_it_runs("SELECT pg_sleep(2)")?;
     let swap = "BEGIN; ALTER TABLE par RENAME ssn TO tmp; ALTER TABLE par RENAME name TO ssn; \
                 ALTER TABLE par RENAME tmp TO name; COMMIT";
     check_at_once(&mut owner, swap, &[])?;
@@ -290,8 +308,9 @@ fn what_locks_readers_out_comes_before_them() -> anyhow::Result<()> {
     ] {
         let (mut reader, mut owner) = (session("reader")?, session("owner")?);
         check_at_once(&mut owner, &format!("BEGIN; {lock}"), &[])?;
+        let before = counted(WAITED)?;
         reader.send(&query(&format!("SELECT upper(name) FROM {table}")))?;
-        thread::sleep(Duration::from_millis(300));
+        until_more_than(before, WAITED, wait::PATIENCE)?;
         check_at_once(&mut owner, &format!("ALTER TABLE {table} ADD COLUMN more int"), &[])?;
         check_at_once(&mut owner, "COMMIT", &[])?;
         assert_eq!(told(&reader.until('Z')?), left, "{lock}");
@@ -341,8 +360,8 @@ fn the_messages_of_one_statement_wait_together() -> anyhow::Result<()> {
     let unsure = "grille_definition_conflicts_total{outcome=\"unsure\"}";
     let before = counted(unsure)?;
     reader.send(&[parse("", "SELECT name FROM ext"), bind("", ""), execute("", 0), sync()].concat())?;
-    thread::sleep(Duration::from_secs(7));
-    assert!(counted(unsure)? >= before + 3, "each of the three is judged by now");
+    // One after the other they would take three times as long as a statement waits.
+    until_more_than(before + 2, unsure, Duration::from_secs(10))?;
     check_at_once(&mut owner, "ROLLBACK", &[])?;
     assert_eq!(told(&reader.until('Z')?), ["Ada"]);
     Ok(())
@@ -354,8 +373,9 @@ fn who_waits_may_cancel_and_who_was_refused_holds_up_nobody() -> anyhow::Result<
     let (mut owner, key) = session_and_key("owner", &[])?;
     check_at_once(&mut reader, "BEGIN; SELECT upper(name) FROM wanted", &["ADA"])?;
     assert_eq!(ask(&mut owner, "ALTER TABLE wanted ADD COLUMN more int")?, ["55P03"]);
+    let before = counted(WAITED)?;
     owner.send(&query("ALTER TABLE wanted ADD COLUMN more int"))?;
-    thread::sleep(Duration::from_millis(300));
+    until_more_than(before, WAITED, wait::PATIENCE)?;
     let began = Instant::now();
     check_at_once(&mut session("reader")?, "SELECT upper(name) FROM wanted", &["ADA"])?;
     anyhow::ensure!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

@@ -2,10 +2,9 @@
 //! through, and a session beside them does not notice.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use grille_e2e::Stage;
+use grille_e2e::honest::{RAW, beside_an_honest_session};
 use grille_harness::{policy, sample, wait, workspace};
 
 /// Modes of `hostile-policy` under which no statement may run.
@@ -73,9 +72,6 @@ const MASKERS: [&str; 16] = [
 const STILLBORN: [&str; 4] =
     ["spin-in-configure", "allocate-in-configure", "trap-in-configure", "refuse-settings"];
 
-/// In every e-mail address and in every note of the sample.
-const TRIGGER: &str = "mail.example.com";
-
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     Stage::standard(&hostile_policy().expect("guests are built")).expect("the stage is set")
 });
@@ -114,7 +110,7 @@ fn hostile_policy() -> anyhow::Result<String> {
 const WELL_BEHAVED: [(&str, &str); 2] = [("hostile-policy", "allow"), ("hostile-detector", "blind")];
 
 fn plugin(name: &str, component: &str, mode: &str) -> anyhow::Result<String> {
-    policy::plugin(name, component, &format!("mode = {mode:?}, trigger = {TRIGGER:?}, size = 5000000"))
+    policy::plugin(name, component, &format!("mode = {mode:?}, trigger = {RAW:?}, size = 5000000"))
 }
 
 fn role(name: &str, chain: &str) -> String {
@@ -124,34 +120,9 @@ fn role(name: &str, chain: &str) -> String {
     )
 }
 
-/// Runs `hostilities` while an honest session asks again and again; each of its answers must be right, and none may wait for
-/// longer than a spinning plugin is given several times over.
-fn beside_an_honest_session(hostilities: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let honest = STAGE.analyst()?;
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let mut answers = 0_u32;
-            while !over.load(Ordering::Relaxed) {
-                let asked = Instant::now();
-                let said = honest.psql_strict("SELECT name, email FROM customers WHERE id = 3")?.ok()?;
-                anyhow::ensure!(said.starts_with("Dagmar ") && !said.contains(TRIGGER), "{said}");
-                anyhow::ensure!(asked.elapsed() < Duration::from_secs(10), "it waited {:?}", asked.elapsed());
-                answers += 1;
-            }
-            Ok(answers)
-        });
-        let outcome = hostilities();
-        over.store(true, Ordering::Relaxed);
-        let answers = watch.join().expect("the honest session does not panic")?;
-        assert!(answers > 0, "the honest session was served");
-        outcome
-    })
-}
-
 #[test]
 fn a_misbehaving_policy_lets_nothing_through() -> anyhow::Result<()> {
-    beside_an_honest_session(|| {
+    beside_an_honest_session(&STAGE, || {
         for mode in POLICIES {
             let marker = format!("marker-{mode}");
             let client = STAGE.member_of(&format!("policy-{mode}"))?;
@@ -168,12 +139,12 @@ fn a_misbehaving_policy_lets_nothing_through() -> anyhow::Result<()> {
 
 #[test]
 fn a_misbehaving_detector_lets_no_value_out() -> anyhow::Result<()> {
-    beside_an_honest_session(|| {
+    beside_an_honest_session(&STAGE, || {
         for mode in DETECTORS {
             let client = STAGE.member_of(&format!("detector-{mode}"))?;
             let ran = client.psql("SELECT id, email, notes, profile FROM customers;\nSELECT 'alive';")?;
             assert_eq!(sample::canaries_in(&ran.said()), Vec::<String>::new(), "{mode}");
-            assert!(!ran.said().contains(TRIGGER), "{mode}: {}", ran.said());
+            assert!(!ran.said().contains(RAW), "{mode}: {}", ran.said());
         }
         Ok(())
     })
@@ -181,7 +152,7 @@ fn a_misbehaving_detector_lets_no_value_out() -> anyhow::Result<()> {
 
 #[test]
 fn a_misbehaving_masker_lets_no_value_out() -> anyhow::Result<()> {
-    beside_an_honest_session(|| {
+    beside_an_honest_session(&STAGE, || {
         for mode in MASKERS {
             let client = STAGE.member_of(&format!("masker-{mode}"))?;
             let ran = client.psql("SELECT id, email FROM customers;")?;
@@ -263,7 +234,7 @@ fn a_component_that_is_spoilt_on_disk_never_goes_live() -> anyhow::Result<()> {
     let grille = STAGE.another_grille(&roles, "")?;
     let analyst = grille.endpoint(sample::DATABASE, &STAGE.provider.token("ada")?);
     let mut refused = 0;
-    for (generation, name) in (1..).zip(["pii", "sql-guard"]) {
+    for (slot, name) in [("pii", "pii"), ("guard", "sql-guard")] {
         let file = folder.path().join(format!("{name}.wasm"));
         let whole = std::fs::read(&file)?;
         for (how, content) in spoil(&whole) {
@@ -272,22 +243,20 @@ fn a_component_that_is_spoilt_on_disk_never_goes_live() -> anyhow::Result<()> {
                 None => std::fs::remove_file(&file)?,
             }
             refused += 1;
-            wait::until(&format!("the reload of a {how} {name} to be refused"), wait::PATIENCE, || {
-                Ok((grille.log()?.matches("reload refused").count() >= refused).then_some(()))
+            wait::until(&format!("a {how} {name} to be refused"), wait::PATIENCE, || {
+                Ok((grille.log()?.matches("candidate refused").count() >= refused).then_some(()))
             })?;
             let read = analyst.psql_strict("SELECT name, email FROM customers WHERE id = 3")?.ok()?;
-            assert!(read.starts_with("Dagmar ") && !read.contains(TRIGGER), "{how} {name}: {read}");
+            assert!(read.starts_with("Dagmar ") && !read.contains(RAW), "{how} {name}: {read}");
             let dropped = analyst.psql("DROP TABLE customers")?;
             assert!(dropped.stderr.contains("plugin guard"), "{how} {name}: {}", dropped.said());
         }
-        let active = |number: u32| -> anyhow::Result<bool> {
-            Ok(grille.metrics()?.contains(&format!("grille_generation {number}\n")))
-        };
-        assert!(active(generation)?, "a spoilt {name} made a generation");
         std::fs::write(&file, &whole)?;
-        wait::until(&format!("the whole {name} to go live again"), wait::PATIENCE, || {
-            Ok(active(generation + 1)?.then_some(()))
+        wait::until(&format!("the whole {name} to be seen again"), wait::PATIENCE, || {
+            let status = grille.plugins()?.remove(slot).unwrap_or_default();
+            Ok((status["file_digest"] == status["active"]["digest"]).then_some(()))
         })?;
+        assert!(grille.metric("grille_generation")? < 1.5, "a spoilt {name} made a generation");
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use expect_test::{Expect, expect};
-use grille_harness::{Ran, grille, workspace};
-use serde_json::Value;
+use grille_harness::{Ran, component, grille, workspace};
+use serde_json::{Value, json};
 
 /// Runs `grille` with standard input.
 fn run(arguments: &[&str], input: &str) -> anyhow::Result<Ran> {
@@ -85,6 +85,29 @@ fn a_policy_is_described_in_plain_words() -> anyhow::Result<()> {
         promises  16 test vectors
     "#]],
     )
+}
+
+#[test]
+fn what_is_declared_and_not_imported_is_told() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("boastful.wasm");
+    let boastful = component::with_metadata(&fs::read(shipped("sql-guard")?)?, |metadata| {
+        metadata["capabilities"] = json!([{ "name": "clock", "reason": "to know office hours" }]);
+        // Those of a plugin that asks for the time have to say what time it is.
+        metadata["vectors"] = json!([]);
+    })?;
+    fs::write(&file, boastful)?;
+    let file = file.display().to_string();
+    let checked = run(&["plugin", "check", &file], "")?.ok()?;
+    let warning = "warning: it declares the capability `clock` and does not import it: leave it out";
+    ensure!(checked.contains(warning), "{checked}");
+    let inspected = run(&["plugin", "inspect", &file], "")?.ok()?;
+    let both = "asks for  nothing\ndeclares  clock, but does not import it: granting it gives nothing\n";
+    ensure!(inspected.contains(both) && inspected.contains("; know the time;"), "{inspected}");
+    let inspected = run(&["plugin", "inspect", &file, "--output", "json"], "")?.ok()?;
+    let inspected: Value = serde_json::from_str(&inspected)?;
+    ensure!(inspected["unused"] == json!(["clock"]) && inspected["capabilities"] == json!([]), "{inspected}");
+    Ok(())
 }
 
 #[test]
@@ -167,6 +190,15 @@ fn costs_are_measured() -> anyhow::Result<()> {
         figures["nanoseconds"].as_array().context("a list")?.iter().map(|one| &one["of"]).collect();
     ensure!(names.contains(&&Value::from("a cell")), "{said}");
     ensure!(figures["memory_bytes"].as_u64().is_some_and(|bytes| bytes < 8 << 20), "{said}");
+    let counts = |of: &str| {
+        let counts = figures["instructions"].as_array().into_iter().flatten();
+        counts.filter(|one| one["of"] == of).filter_map(|one| one["count"].as_u64()).next()
+    };
+    let (instance, first) = (counts("a fresh instance"), counts("first answer, fresh instance"));
+    ensure!(instance.is_some() && instance < first, "the first answer includes the instance: {said}");
+    let again = run(&["plugin", "bench", &shipped("pii")?, "--runs", "1", "--output", "json"], "")?.ok()?;
+    let again: Value = serde_json::from_str(&again)?;
+    ensure!(again["instructions"] == figures["instructions"], "equal work takes equally many: {again}");
     Ok(())
 }
 

@@ -6,5 +6,5 @@ use grille_fuzz::script::Session;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|session: Session| {
-    assert_eq!(session.through_relay(), session.direct());
+    assert_eq!(session.through_relay(), session.direct(), "{session:?}");
 });

@@ -1,12 +1,16 @@
 //! The built `grille`, running with a configuration of a test's.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::Context;
+use serde_json::{Value, json};
 
 use crate::authority::{Authority, ServerFiles};
 use crate::endpoint::{Endpoint, Ran};
@@ -36,7 +40,17 @@ pub struct Grille {
     token_key: String,
     /// The configuration but for roles and plugins.
     fixed: String,
+    errors: Errors,
     scratch: Scratch,
+}
+
+/// What errors in the log mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errors {
+    /// That something went wrong.
+    Shown,
+    /// That what should be refused was.
+    Expected,
 }
 
 struct Ports {
@@ -67,13 +81,27 @@ impl Grille {
         for (name, endpoint) in options.upstreams {
             fixed.push_str(&upstream(name, endpoint, scratch.path())?);
         }
-        let config = write_config(scratch.path(), &fixed, options.policy)?;
-        let mut serve = command()?;
-        serve.args(["serve", "--config"]).arg(&config);
-        let process = Supervised::start(&serve, "grille", scratch.path(), Signal::Terminate)?;
-        let mut grille = Self { process, ports, tls, token_key, fixed, scratch };
+        write_config(scratch.path(), &fixed, options.policy)?;
+        let process = serve(scratch.path())?;
+        let errors = Errors::Shown;
+        let mut grille = Self { process, ports, tls, token_key, fixed, errors, scratch };
         grille.await_ready()?;
         Ok(grille)
+    }
+
+    /// Errors in its log are what is being tried: they are not shown when it ends.
+    pub fn expect_errors(&mut self) {
+        self.errors = Errors::Expected;
+    }
+
+    /// Stops it and starts it again, with what it has written and the configuration as it is now. Its log begins anew.
+    ///
+    /// # Errors
+    /// When it does not stop, or does not get ready again; the end of its log is in the error.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.process.stop()?;
+        self.process = serve(self.scratch.path())?;
+        self.await_ready()
     }
 
     /// How a client connects to the upstream `upstream` with `token`, over TLS. Grille does not care which user it names.
@@ -105,6 +133,11 @@ impl Grille {
     /// PEM file of the authority that signed the listeners' certificate.
     pub fn ca(&self) -> &Path {
         &self.tls.ca
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.scratch.path().join(CONFIG)
     }
 
     /// Where the audit log is.
@@ -144,6 +177,16 @@ impl Grille {
         self.admin("/metrics")
     }
 
+    /// A gauge, or a counter without labels, by its whole name.
+    ///
+    /// # Errors
+    /// When the admin listener does not answer, or there is no such metric.
+    pub fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let metrics = self.metrics()?;
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        metrics.lines().find_map(value).with_context(|| format!("no metric {name}"))
+    }
+
     /// What the admin listener answers.
     ///
     /// # Errors
@@ -181,8 +224,44 @@ impl Grille {
     /// # Errors
     /// When the process is gone.
     pub fn rewrite_policy(&self, policy: &str) -> anyhow::Result<()> {
-        write_config(self.scratch.path(), &self.fixed, policy)?;
+        self.replace_policy(policy)?;
         self.process.signal(Signal::Hangup)
+    }
+
+    /// Replaces roles, plugins and limits and tells nobody: the process has to notice.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn replace_policy(&self, policy: &str) -> anyhow::Result<()> {
+        write_config(self.scratch.path(), &self.fixed, policy)
+    }
+
+    /// Sends a command over the control socket, as `grille plugin …` does, without a process for each; the answer.
+    ///
+    /// # Errors
+    /// When the process does not answer. That it refuses is an answer.
+    pub fn control(&self, request: &Value) -> anyhow::Result<Value> {
+        let mut stream = UnixStream::connect(self.scratch.path().join("control/grille.sock"))?;
+        stream.write_all(format!("{request}\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        serde_json::from_str(&answer).with_context(|| format!("no answer: {answer:?}"))
+    }
+
+    /// How its plugins stand, by their names: what `grille plugin status --output json` lists.
+    ///
+    /// # Errors
+    /// When the process does not say.
+    pub fn plugins(&self) -> anyhow::Result<BTreeMap<String, Value>> {
+        let answer = self.control(&json!({ "command": "plugin-status" }))?;
+        let plugins = answer["plugins"].as_array().with_context(|| format!("no plugins in {answer}"))?;
+        let named = |plugin: &Value| Some((plugin["name"].as_str()?.to_owned(), plugin.clone()));
+        Ok(plugins.iter().filter_map(named).collect())
+    }
+
+    /// Where it keeps what a test may look at: configuration, audit log, state.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Its process id, to look at what it uses.
@@ -208,6 +287,9 @@ impl Grille {
 impl Drop for Grille {
     fn drop(&mut self) {
         const SHOWN_MAX: usize = 20;
+        if self.errors == Errors::Expected {
+            return;
+        }
         let log = self.log().unwrap_or_default();
         for line in log.lines().filter(|line| line.contains(r#""level":"ERROR""#)).take(SHOWN_MAX) {
             eprintln!("grille: {line}");
@@ -247,12 +329,22 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(workspace::target().join("debug/grille"))
 }
 
+/// Starts it on the configuration in its folder, where it keeps its state too: two of them cannot share one.
+fn serve(folder: &Path) -> anyhow::Result<Supervised> {
+    let mut serve = command()?;
+    serve.env("XDG_STATE_HOME", folder.join("state"));
+    serve.args(["serve", "--config"]).arg(folder.join(CONFIG));
+    // Its folder is watched for changes, and its log should not be one.
+    let log = folder.join("log");
+    fs::create_dir_all(&log)?;
+    Supervised::start(&serve, "grille", &log, Signal::Terminate)
+}
+
 /// The file is replaced whole, as editors and orchestrators do it.
-fn write_config(folder: &Path, fixed: &str, policy: &str) -> anyhow::Result<PathBuf> {
-    let (next, path) = (folder.join("grille.toml.next"), folder.join(CONFIG));
+fn write_config(folder: &Path, fixed: &str, policy: &str) -> anyhow::Result<()> {
+    let next = folder.join("grille.toml.next");
     fs::write(&next, format!("{fixed}\n{policy}\n"))?;
-    fs::rename(next, &path)?;
-    Ok(path)
+    Ok(fs::rename(next, folder.join(CONFIG))?)
 }
 
 fn listeners(ports: &Ports, tls: &ServerFiles) -> String {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod component;
 pub mod distribution;
 pub mod endpoint;
 pub mod grille;
@@ -21,6 +22,8 @@ pub mod sample;
 pub mod scratch;
 pub mod supervised;
 pub mod tls;
+pub mod usage;
+pub mod vendor;
 pub mod wait;
 pub mod workspace;
 
@@ -31,3 +34,4 @@ pub use grille::{Grille, GrilleOptions};
 pub use identity_provider::{IdentityClient, IdentityProvider, Signature};
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use python::Python;
+pub use vendor::Vendor;

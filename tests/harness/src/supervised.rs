@@ -42,6 +42,8 @@ pub enum Signal {
     Terminate,
     /// SIGKILL: end.
     Kill,
+    /// SIGALRM: pgbench takes it for the end of its time, finishes and reports.
+    Alarm,
 }
 
 impl Signal {
@@ -51,6 +53,7 @@ impl Signal {
             Self::Interrupt => "INT",
             Self::Terminate => "TERM",
             Self::Kill => "KILL",
+            Self::Alarm => "ALRM",
         }
     }
 }

@@ -28,6 +28,20 @@ pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
+/// How many processes it has started that have not been waited for.
+///
+/// # Errors
+/// When the process is gone.
+pub fn children(pid: u32) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread that has ended meanwhile has no children either.
+        let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+        count += children.split_whitespace().count();
+    }
+    Ok(count)
+}
+
 /// Open file descriptors.
 ///
 /// # Errors

@@ -20,6 +20,9 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("keyword-scanner", "c"),
 ];
 
+/// Tells the tests which examples there are; without it they expect all of them.
+const EXAMPLES_VARIABLE: &str = "GRILLE_EXAMPLES";
+
 /// What the Python example's tests need beside its own requirements.
 const PYTHON_TEST_PACKAGES: [&str; 2] = ["pytest==9.0.2", "holidays==0.109"];
 
@@ -32,9 +35,10 @@ pub(crate) fn step(repeat: Repeat) -> Step {
 }
 
 /// The sources that git knows or would, and the program that tries the components.
-fn inputs() -> Result<Vec<PathBuf>> {
+pub(crate) fn inputs() -> Result<Vec<PathBuf>> {
     let mut list = process::command("git");
     list.args(["ls-files", "--cached", "--others", "--exclude-standard", "examples", "sdk", "wit"]);
+    list.args(["tests/e2e/tests/example_plugins.rs", "tests/e2e/tests/example_plugins"]);
     let listed = process::capture(&mut list)?;
     let files = listed.lines().map(|path| layout::root().join(path)).filter(|path| path.is_file());
     Ok(files.chain([layout::program("grille")]).collect())
@@ -42,13 +46,16 @@ fn inputs() -> Result<Vec<PathBuf>> {
 
 fn all() -> Result<Outcome> {
     let cache = Cache::at(layout::cache()?);
-    let mut left_out = Vec::new();
+    let (mut built, mut left_out) = (Vec::new(), Vec::new());
     for (name, sdk) in EXAMPLES {
         let folder = layout::root().join("examples").join(name);
-        if let Some(reason) = example(&folder, sdk, &cache).with_context(|| format!("example {name}"))? {
-            left_out.push(format!("{name}: {reason}"));
+        match example(&folder, sdk, &cache).with_context(|| format!("example {name}"))? {
+            None => built.push(name),
+            Some(reason) => left_out.push(format!("{name}: {reason}")),
         }
     }
+    let mut tests = process::cargo(["test", "--package", "grille-e2e", "--test", "example_plugins"]);
+    process::run(tests.args(["--", "--include-ignored"]).env(EXAMPLES_VARIABLE, built.join(",")))?;
     match left_out[..] {
         [] => Ok(Outcome::Passed),
         _ => Ok(Outcome::Skipped(left_out.join("\n"))),

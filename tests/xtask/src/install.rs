@@ -30,7 +30,7 @@ const HOST: [Need; 2] = [
 ];
 
 /// For running PostgreSQL, the identity provider and the drivers.
-const SERVICES: [Need; 7] = [
+const SERVICES: [Need; 8] = [
     Need { package: "postgresql", purpose: "a PostgreSQL server for tests and demo", present: has_postgres },
     Need { package: "postgresql-client", purpose: "psql", present: || process::on_path("psql") },
     Need { package: "libpq-dev", purpose: "building psycopg2 from source", present: has_libpq_headers },
@@ -38,6 +38,11 @@ const SERVICES: [Need; 7] = [
     Need { package: "npm", purpose: "the identity provider", present: || process::on_path("npm") },
     Need { package: "python3-venv", purpose: "psycopg", present: has_python_venv },
     Need { package: "python3-dev", purpose: "building psycopg2 from source", present: has_python_headers },
+    Need {
+        package: "minisign",
+        purpose: "the judge of our signatures",
+        present: || process::on_path("minisign"),
+    },
 ];
 
 /// For the suites of real drivers, beside [`SERVICES`].

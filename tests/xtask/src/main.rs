@@ -8,12 +8,15 @@ mod demo;
 mod dependencies;
 mod examples;
 mod fuzz;
+mod hostile;
 mod install;
 mod layout;
 mod plugins;
 mod process;
 mod steps;
+mod swap_storm;
 mod test_run;
+mod tutorials;
 mod unchanged;
 
 use std::env;
@@ -23,6 +26,7 @@ use attack::ClosingLine;
 use demo::Audience;
 use plugins::Selection;
 use steps::Step;
+use swap_storm::Storm;
 use test_run::Extent;
 use unchanged::Repeat;
 
@@ -33,9 +37,15 @@ Usage: cargo xtask COMMAND
                           runs long steps also where nothing has changed since they last passed, as is done where CI is set
   demo [--check]          PostgreSQL behind Grille to try by hand; --check runs the story without a person
   attack                  run `grille attack` on a private PostgreSQL, with policy and without
+  swap-storm [--swaps N] [--latency judged|told]
+                          swap plugins, settings and roles under load: nothing fails, leaks, grows or takes much longer
+  reload-storm [--reloads N] [--seed N]
+                          reload good and bad components in any order: what is active changes only when it must
   bench                   run the benchmarks
   plugins [--only NAME]   compile plugins/ and tests/guests/ into components in target/plugins/
   examples                build, check and test the example plugins and the SDKs of all languages
+  hostile                 build plugins that misbehave, in all languages, and try them behind the gateway
+  tutorials [LANGUAGE…]   play docs/tutorials/first-plugin.md as a new user would, in all languages or in some
   fuzz                    run each fuzz target for a minute
   install                 only install what the other commands need, or say what is missing
   help                    print this
@@ -49,9 +59,12 @@ enum Request {
     Test(Extent),
     Demo(Audience),
     Attack,
+    Storm(Storm, Vec<String>),
     Bench,
     Plugins(Selection),
     Examples,
+    Hostile,
+    Tutorials(Vec<String>),
     Fuzz,
     Install,
     Help,
@@ -73,7 +86,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends with the table of steps and, where one of them attacked on request, with the attack's closing line.
+/// Ends with the table of steps and, where one of them attacked or stormed on request, with its closing line.
 fn perform(request: Request) -> ExitCode {
     let closing = ClosingLine::default();
     let report = steps::run(request.steps(&closing));
@@ -96,10 +109,16 @@ impl Request {
             ["demo"] => Self::Demo(Audience::Person),
             ["demo", "--check"] => Self::Demo(Audience::Check),
             ["attack"] => Self::Attack,
+            ["swap-storm", options @ ..] => Self::storm(Storm::Swaps, options),
+            ["reload-storm", options @ ..] => Self::storm(Storm::Reloads, options),
             ["bench"] => Self::Bench,
             ["plugins"] => Self::Plugins(Selection::All),
             ["plugins", "--only", name] => Self::Plugins(Selection::Only((*name).to_owned())),
             ["examples"] => Self::Examples,
+            ["hostile"] => Self::Hostile,
+            ["tutorials", languages @ ..] => {
+                Self::Tutorials(languages.iter().map(|language| (*language).to_owned()).collect())
+            }
             ["fuzz"] => Self::Fuzz,
             ["install"] => Self::Install,
             [] | ["help" | "--help" | "-h"] => Self::Help,
@@ -107,17 +126,29 @@ impl Request {
         })
     }
 
+    /// What the options are is the storm's own matter.
+    fn storm(storm: Storm, options: &[&str]) -> Self {
+        Self::Storm(storm, options.iter().map(|option| (*option).to_owned()).collect())
+    }
+
     fn steps(self, closing: &ClosingLine) -> Vec<Step> {
         match self {
             Self::Test(extent) => test_run::steps(extent),
             Self::Demo(audience) => demo::demo_steps(audience),
             Self::Attack => attack::steps(closing),
+            Self::Storm(storm, options) => swap_storm::steps(storm, options, closing),
             Self::Bench => demo::bench_steps(),
             Self::Plugins(selection) => vec![Step::new("plugins", move || plugins::build(&selection))],
             Self::Examples => vec![
                 Step::new("build", || process::run(&mut process::cargo(["build", "--package", "grille"]))),
                 examples::step(Repeat::Always),
             ],
+            Self::Hostile => vec![
+                Step::new("build", || process::run(&mut process::cargo(["build", "--package", "grille"]))),
+                Step::new("plugins", || plugins::build(&Selection::All)),
+                hostile::step(Repeat::Always),
+            ],
+            Self::Tutorials(languages) => tutorials::steps(languages),
             Self::Fuzz => vec![
                 Step::new("install", install::host),
                 Step::skippable("fuzz", || fuzz::run(&fuzz::Budget::TEST_RUN, Repeat::Always)),
@@ -143,6 +174,12 @@ mod tests {
             (&["test", "--quick"], Some(Request::Test(Extent::Quick))),
             (&["test", "--all"], Some(Request::Test(Extent::All))),
             (&["demo", "--check"], Some(Request::Demo(Audience::Check))),
+            (&["swap-storm"], Some(Request::Storm(Storm::Swaps, Vec::new()))),
+            (
+                &["reload-storm", "--seed", "7"],
+                Some(Request::Storm(Storm::Reloads, vec!["--seed".into(), "7".into()])),
+            ),
+            (&["tutorials", "go"], Some(Request::Tutorials(vec!["go".into()]))),
             (&["plugins", "--only", "pii"], Some(Request::Plugins(Selection::Only("pii".into())))),
             (&[], Some(Request::Help)),
             (&["test", "--fast"], None),

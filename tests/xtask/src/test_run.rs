@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::plugins::{self, Selection};
 use crate::steps::Step;
+use crate::swap_storm::{self, Storm};
 use crate::unchanged::{Repeat, unless_unchanged};
-use crate::{attack, dependencies, examples, fuzz, install, layout, process};
+use crate::{attack, dependencies, examples, fuzz, hostile, install, layout, process, tutorials};
 
 const ROOT_WORKSPACE: &str = ".";
 
@@ -38,6 +39,8 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Step::new("build", || process::run(&mut process::cargo(["build", "--workspace", "--bins"]))),
         Step::new("tests", || process::run(&mut process::cargo(["test", "--workspace"]))),
         attack::step_on_change(repeat),
+        swap_storm::step_on_change(Storm::Swaps, repeat),
+        swap_storm::step_on_change(Storm::Reloads, repeat),
         Step::new("docs", document),
         Step::new("dependencies", dependencies::check),
         Step::skippable("advisories", dependencies::check_advisories),
@@ -46,6 +49,8 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Extent::Quick => {}
         Extent::Full | Extent::All => {
             steps.push(examples::step(repeat));
+            steps.push(hostile::step(repeat));
+            steps.push(tutorials::step(repeat));
             steps.push(Step::skippable("fuzz", move || fuzz::run(&fuzz::Budget::TEST_RUN, repeat)));
             steps.push(Step::new("install drivers", install::drivers));
             steps.extend(DRIVER_SUITES.map(|(name, parts)| {
@@ -81,7 +86,7 @@ fn lint() -> Result<()> {
 
 fn test_plugins() -> Result<()> {
     for workspace in layout::NATIVE_WORKSPACES {
-        run_in(workspace, ["test", "--workspace"])?;
+        run_in(workspace, ["test", "--workspace", "--all-features"])?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use grille_proxy::identity::TokenVerifier;
 use grille_proxy::settings::{
     ClientAuthentication, ListenerSettings, ProxySettings, SecretSource, UpstreamSettings,
 };
-use grille_proxy::{Generation, GenerationParts, Proxy, ProxyParts};
+use grille_proxy::{Generation, GenerationParts, Proxy, ProxyParts, Slot};
 use grille_store::{AuditLog, AuditSettings};
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
@@ -102,7 +102,8 @@ fn generation(
     let twins: Vec<Arc<UpstreamSettings>> =
         [Twin::A, Twin::B].into_iter().map(|twin| Arc::new(upstreams.twin(twin))).collect();
     let names: Vec<UpstreamName> = twins.iter().map(|twin| twin.name.clone()).collect();
-    let plugins = loaded.plugins.by_name.iter().map(|(name, plugin)| (name.clone(), Arc::clone(plugin)));
+    let plugins =
+        loaded.plugins.by_name.iter().map(|(name, plugin)| (name.clone(), Slot::of(Arc::clone(plugin))));
     let parts = GenerationParts {
         verifier,
         upstreams: twins,

@@ -37,9 +37,19 @@ pub(crate) struct File {
     /// A WebAssembly component that roles name in `policies`, `detectors` or `treatments`.
     #[schemars(default)]
     pub(crate) plugin: Vec<Plugin>,
+    /// What all plugins have in common.
+    #[schemars(default)]
+    pub(crate) plugins: Plugins,
+    /// Whose signature counts, for which plugins. A plugin is loaded if one of these covers it, or if its own section gives its
+    /// `digest`, or says `unsigned`.
+    #[schemars(default)]
+    pub(crate) trust: Vec<Trust>,
     /// Where compiled plugins are kept.
     #[schemars(default)]
     pub(crate) cache: Cache,
+    /// Where recordings of what plugins are asked are kept.
+    #[schemars(default)]
+    pub(crate) recording: Recording,
     /// The audit log, without which nothing is run.
     #[schemars(required)]
     pub(crate) audit: Option<Audit>,
@@ -341,8 +351,13 @@ pub(crate) struct Plugin {
     pub(crate) name: At<String>,
     /// The component's file.
     pub(crate) file: At<PathBuf>,
-    /// `sha256:` and 64 hexadecimal digits; a file with another digest is refused.
+    /// `sha256:` and 64 hexadecimal digits; a file with another digest is refused. One with this digest is trusted without a
+    /// signature.
     pub(crate) digest: Option<At<String>>,
+    /// Whether it is trusted although nobody vouches for it: no `[[trust]]` covers it, and there is no `digest`. Whoever may write
+    /// the file then decides what Grille runs. A signature beside it that is wrong is refused all the same.
+    #[serde(default = "no")]
+    pub(crate) unsigned: At<bool>,
     /// What it may use beside what it is given: `log` (writes to Grille's log), `clock` (the time), `state` (values kept between
     /// exchanges, its own, by role), `egress` (HTTPS requests, to the hosts in `egress`) for policies; `keyed` (transforms under
     /// the key in `[keys] token`) for maskers. A plugin that asks for more is not loaded. Detectors can have none, and nothing
@@ -358,6 +373,80 @@ pub(crate) struct Plugin {
     #[serde(default = "no_settings")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub(crate) settings: At<toml::Table>,
+    /// What becomes of another component in the file, and of other settings.
+    #[serde(default)]
+    #[schemars(default)]
+    pub(crate) rollout: Rollout,
+}
+
+/// What becomes of another component in the file, and of other settings, once they have passed all stages.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Rollout {
+    /// `active`: it judges at once. `shadow`: it judges beside the active revision, and what it says is compared and counts for
+    /// nothing. `canary:10%`: it judges for so many of the principals (at most two decimals); each stays on its side. Only one
+    /// plugin can have a canary at a time.
+    pub(crate) to: At<String>,
+    /// How long a revision that took another's place is watched; at most `168h`. If it fails meanwhile, the one before is active
+    /// again and it is held back.
+    pub(crate) probation: At<Period>,
+    /// So many calls that fail (trap, deadline, memory, bad output) end a canary, and a revision on probation; from 1 on.
+    pub(crate) failures_max: At<u64>,
+    /// As does 1 in 100 calls, of 200 or more, that takes longer than this. `1ms` to `10s`; by default latency is not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_budget: Option<At<Period>>,
+}
+
+/// What all plugins have in common.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugins {
+    /// Where it is kept which revision of a plugin is active, with the components and settings that rollback and a restart need.
+    /// Made, for Grille's user alone, if it is not there; one running Grille to a directory. By default `$STATE_DIRECTORY` (as
+    /// systemd sets it), else `grille` in `$XDG_STATE_HOME`, else `.local/state/grille` in `$HOME`.
+    pub(crate) state_directory: Option<At<PathBuf>>,
+}
+
+/// Whose signature counts, for which plugins, for how much. Signatures lie beside a component: `guard.wasm.minisig` or
+/// `guard.wasm.sigstore.json` beside `guard.wasm`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trust {
+    /// Its name in messages.
+    pub(crate) name: At<String>,
+    /// The signer's minisign public key: the 56 characters that begin with `RW`. Either this or `sigstore`.
+    pub(crate) minisign: Option<At<String>>,
+    /// The signer as a sigstore authority knows them. Either this or `minisign`.
+    pub(crate) sigstore: Option<At<Sigstore>>,
+    /// For which plugins, by the id in their metadata: `example/guard`, `example/*`, or `*` for all. At least one.
+    pub(crate) plugins: At<Vec<At<String>>>,
+    /// What such a plugin may import at most, with the words of `grants`. A plugin that imports more is not trusted by this,
+    /// whatever it is granted.
+    #[serde(default)]
+    pub(crate) capabilities: Vec<At<String>>,
+    /// Which versions, by Semantic Versioning: `>=1.2.0` keeps anybody from bringing back an older one that was signed once.
+    /// Pre-releases are not among them. By default any version.
+    pub(crate) versions: Option<At<String>>,
+}
+
+/// A signer as a sigstore authority knows them. A bundle is verified with what is here alone; nothing is fetched.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sigstore {
+    /// The authorities' certificates and keys: a `trusted_root.json`.
+    pub(crate) root: At<PathBuf>,
+    /// The subject of the signer's certificate, exactly: an address of e-mail or the URI of a workflow.
+    pub(crate) identity: At<String>,
+    /// Who told the authority so, exactly: the URL of an OpenID Connect issuer.
+    pub(crate) issuer: At<String>,
+}
+
+/// Where recordings of what plugins are asked are kept: what `grille plugin record` makes, and nobody removes but you.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Recording {
+    /// The directory; made, for Grille's user alone, if it is not there. By default `recordings` beside the audit directory.
+    pub(crate) directory: Option<At<PathBuf>>,
 }
 
 /// Where compiled plugins are kept, with what they made of their settings: at most 2 GiB, what was used
@@ -464,6 +553,18 @@ impl Default for Limits {
             drain_timeout: period(30_000),
             plugin_deadline: At::default_value(Period(plugin.deadline)),
             plugin_memory: At::default_value(ByteSize(plugin.memory_bytes)),
+        }
+    }
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        let rules = grille_core::rollout::Rules::default();
+        Self {
+            to: At::default_value("active".into()),
+            probation: period(rules.probation_s * 1000),
+            failures_max: At::default_value(rules.failures_max),
+            latency_budget: None,
         }
     }
 }

@@ -11,19 +11,23 @@ mod read;
 pub(crate) mod reference;
 mod scalar;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use grille_core::{PluginId, Role, RoleName};
-use grille_plugin::{Grants, World};
+use grille_core::rollout::{Rules, Target};
+use grille_core::{Digest, PluginId, Role, RoleName};
+use grille_plugin::{Capability, Grants, World};
 use grille_proxy::settings::{Directory, ProxySettings};
 use grille_store::AuditSettings;
+use grille_trust::{IdPattern, Identity, PublicKey, Unsigned, Versions};
 
 pub(crate) use at::Span;
 pub(crate) use file::LogFormat;
 pub(crate) use problem::{Problem, Problems, Source};
 pub(crate) use read::most_similar;
+pub(crate) use scalar::Period;
 
 /// A configuration that has been checked as far as its text goes.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) roles: Vec<Role>,
     /// Plugins, in the file's order.
     pub(crate) plugins: Vec<PluginSettings>,
+    /// Whose signature counts for them, in the file's order.
+    pub(crate) trust: Vec<TrustSettings>,
     /// What plugins may use.
     pub(crate) plugin_limits: PluginLimits,
     /// Where roles name plugins, to be compared with what the plugins are.
@@ -44,6 +50,10 @@ pub(crate) struct Config {
     pub(crate) label_uses: Vec<LabelUse>,
     /// Where compiled plugins are kept, if the file says so.
     pub(crate) cache_directory: Option<PathBuf>,
+    /// Where revisions of plugins are kept, if the file says so.
+    pub(crate) state_directory: Option<PathBuf>,
+    /// Where recordings of what plugins are asked are kept.
+    pub(crate) recording_directory: PathBuf,
     /// The audit log.
     pub(crate) audit: AuditSettings,
     /// What operators and their tools reach.
@@ -72,16 +82,62 @@ pub(crate) struct PluginSettings {
     pub(crate) name: PluginId,
     /// The component.
     pub(crate) file: PathBuf,
-    /// SHA-256 it must have, in lower-case hexadecimal.
-    pub(crate) digest: Option<String>,
+    /// What it must have.
+    pub(crate) digest: Option<Digest>,
+    /// Whether it is trusted without a signature or a digest.
+    pub(crate) unsigned: Unsigned,
     /// Its settings.
     pub(crate) settings: serde_json::Value,
     /// What it may use.
     pub(crate) grants: Grants,
+    /// What becomes of a new revision.
+    pub(crate) rollout: RolloutSettings,
     /// Where the file is named.
     pub(crate) at: Span,
     /// Where the settings are.
     pub(crate) settings_at: Span,
+}
+
+/// What becomes of a plugin's new revision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RolloutSettings {
+    /// Where it goes once it has passed all stages.
+    pub(crate) target: Target,
+    /// When it has failed.
+    pub(crate) rules: Rules,
+    /// What a call may take.
+    pub(crate) latency_budget: Option<Duration>,
+}
+
+/// Whose signature counts, for which plugins: `grille_trust::Rule` before the files it names are read.
+#[derive(Debug)]
+pub(crate) struct TrustSettings {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whose.
+    pub(crate) key: TrustKey,
+    /// For which plugins.
+    pub(crate) plugins: Vec<IdPattern>,
+    /// What they may import at most.
+    pub(crate) capabilities: BTreeSet<Capability>,
+    /// Which versions.
+    pub(crate) versions: Option<Versions>,
+}
+
+/// Whose signature counts.
+#[derive(Debug)]
+pub(crate) enum TrustKey {
+    /// Whoever has the other half of this key.
+    Minisign(PublicKey),
+    /// Whoever an authority took for this person or workflow.
+    Sigstore {
+        /// The authority's certificates and keys.
+        root: PathBuf,
+        /// Where the file is named.
+        at: Span,
+        /// The signer.
+        identity: Identity,
+    },
 }
 
 /// What one plugin instance may use.

@@ -68,6 +68,11 @@ impl Source {
         Self { file: file.to_owned(), line_starts, text: text.to_owned() }
     }
 
+    /// The file's content.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The file's name.
     pub(crate) fn file(&self) -> &Path {
         &self.file

@@ -112,7 +112,7 @@ fn unknown_keys_are_told_together_with_what_was_probably_meant() {
             error: grille.toml:14:9: unknown key `upstream.tls.mod`
               help: did you mean `mode`?
             error: grille.toml:15:2: unknown key `telemetry`
-              help: known here: `listener`, `issuer`, `upstream`, `role`, `plugin`, `cache`, `audit`, `admin`, `limits`, `keys`, `log`
+              help: known here: `listener`, `issuer`, `upstream`, `role`, `plugin`, `plugins`, `trust`, `cache`, `recording`, `audit`, `admin`, `limits`, `keys`, `log`
             error: grille.toml:19:1: unknown key `audit.whatever`
               help: known here: `directory`, `durability`
             error: grille.toml:23:1: unknown key `role.group`
@@ -404,7 +404,7 @@ fn plugins_are_checked() {
         &format!("{BASE}{ROLE}{plugin}digest = \"sha256:abc\"\nsettings = {{ x = nan }}\n"),
         expect![[r#"
         warning: grille.toml:26:8: no role uses the plugin `p`
-        error: grille.toml:28:10: a digest is `sha256:` and 64 hexadecimal digits"#]],
+        error: grille.toml:28:10: a digest is 64 hexadecimal digits, or `sha256:` and those"#]],
     );
 }
 
@@ -472,6 +472,15 @@ fn what_sees_results_is_granted_no_way_out() {
         &format!("{BASE}{ROLE}[role.columns]\n\"public.users.ssn\" = \"plugin:p\"\n{plugin}"),
         expect![[r#"
             error: grille.toml:30:11: only a policy can have `log`, and role `analyst` uses the plugin `p` as a masker
+              help: take it out of the plugin's grants"#]],
+    );
+    // Also where another use of the same plugin could have it.
+    check(
+        &format!("{BASE}{ROLE}{}", plugin.replace("\"log\", ", ""))
+            .replace("policies = []", "policies = [\"p\"]")
+            .replace("detectors = []", "detectors = [\"p\"]"),
+        expect![[r#"
+            error: grille.toml:28:11: only a policy can have `egress`, and role `analyst` uses the plugin `p` as a detector
               help: take it out of the plugin's grants"#]],
     );
 }
@@ -652,6 +661,17 @@ fn what_becomes_of_a_session_whose_token_expires_is_said_by_the_issuer() {
 }
 
 #[test]
+fn recordings_are_beside_the_audit_log_unless_the_file_says_otherwise() {
+    let check = |more: &str, expected: &str| {
+        let config = parse(&format!("{BASE}{ROLE}{more}"), Path::new("/etc/grille/grille.toml")).unwrap();
+        assert_eq!(config.recording_directory, Path::new(expected));
+    };
+    check("", "/etc/grille/recordings");
+    check("[recording]\ndirectory = \"kept\"\n", "/etc/grille/kept");
+    check("[recording]\ndirectory = \"/kept\"\n", "/kept");
+}
+
+#[test]
 fn the_control_socket_has_a_path_that_fits() {
     let with = |path: &str| format!("{BASE}{ROLE}[admin]\ncontrol_socket = \"{path}\"\n");
     let config = parse(&with("run/grille.sock"), Path::new("/etc/grille/grille.toml")).unwrap();
@@ -659,4 +679,112 @@ fn the_control_socket_has_a_path_that_fits() {
     assert_eq!(config.admin.address, None);
     let told = told(&with(&"x".repeat(108)));
     assert!(told.contains("a socket's path has at most 107 bytes"), "{told}");
+}
+
+/// A public key from minisign's own documentation.
+const VENDOR: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+#[test]
+fn rules_of_trust_are_checked() {
+    let with = |keys: &str| format!("{BASE}{ROLE}[[trust]]\nname = \"vendor\"\n{keys}");
+    check(&with(&format!("minisign = \"{VENDOR}\"\nplugins = [\"example/*\"]\n")), expect![[""]]);
+    check(
+        &with(
+            "sigstore = { root = \"root.json\", identity = \"a@b.example\", issuer = \"https://i.example\" }\n\
+             plugins = [\"*\"]\ncapabilities = [\"log\"]\nversions = \">=1.2.0\"\n",
+        ),
+        expect![[""]],
+    );
+    check(
+        &with("plugins = [\"*\"]\n"),
+        expect![[r#"
+        error: grille.toml:26:8: trust `vendor` does not say whose signature counts
+          help: write either minisign = "RW…" or sigstore = { root = "PATH", identity = "…", issuer = "…" }; for two signers make two [[trust]]"#]],
+    );
+    check(
+        &with(&format!(
+            "minisign = \"{VENDOR}\"\nplugins = [\"*\"]\n\
+             sigstore = {{ root = \"r\", identity = \"i\", issuer = \"i\" }}\n"
+        )),
+        expect![[r#"
+            error: grille.toml:26:8: trust `vendor` does not say whose signature counts
+              help: write either minisign = "RW…" or sigstore = { root = "PATH", identity = "…", issuer = "…" }; for two signers make two [[trust]]"#]],
+    );
+    check(
+        &with("minisign = \"RWQf\"\nplugins = []\ncapabilities = [\"wasi\", \"logg\"]\nversions = \"new\"\n"),
+        expect![[r#"
+            error: grille.toml:27:12: this is not a minisign public key: 56 characters that begin with RW, the second line of a .pub file
+            error: grille.toml:28:11: `plugins` must not be empty
+            error: grille.toml:29:17: `wasi` is not a capability
+              help: the capabilities are log, clock, state, egress, keyed
+            error: grille.toml:29:25: `logg` is not a capability
+              help: did you mean `log`?
+            error: grille.toml:30:12: write the lowest version that counts: `>=1.2.0`"#]],
+    );
+    check(
+        &with("sigstore = { root = \"r\", identity = \"\", issuer = \"i\" }\nplugins = [\"a*\", \"\"]\n"),
+        expect![[r#"
+            error: grille.toml:27:37: this must not be empty
+            error: grille.toml:28:12: write a plugin's id (`example/guard`), all of an owner's (`example/*`), or `*` for every plugin
+            error: grille.toml:28:18: write a plugin's id (`example/guard`), all of an owner's (`example/*`), or `*` for every plugin"#]],
+    );
+    let twice = format!("minisign = \"{VENDOR}\"\nplugins = [\"*\"]\n");
+    check(
+        &format!("{}[[trust]]\nname = \"vendor\"\n{twice}", with(&twice)),
+        expect!["error: grille.toml:30:8: there is another trust with the name `vendor`"],
+    );
+}
+
+#[test]
+fn a_plugin_is_unsigned_only_where_it_says_so() {
+    use grille_trust::Unsigned;
+    let unsigned = |keys: &str| {
+        let text = format!("{BASE}{ROLE}[[plugin]]\nname = \"p\"\nfile = \"p.wasm\"\n{keys}");
+        parse(&text, Path::new("grille.toml")).unwrap().plugins[0].unsigned
+    };
+    assert_eq!(unsigned(""), Unsigned::Refuse);
+    assert_eq!(unsigned("unsigned = false\n"), Unsigned::Refuse);
+    assert_eq!(unsigned("unsigned = true\n"), Unsigned::Accept);
+}
+
+/// The problems with a plugin's `rollout`.
+#[track_caller]
+fn check_rollout(rollout: &str, expected: Expect) {
+    let role = ROLE.replace("policies = []", "policies = [\"guard\"]");
+    let plugin = format!("[[plugin]]\nname = \"guard\"\nfile = \"g.wasm\"\nunsigned = true\n{rollout}\n");
+    check(&format!("{BASE}{role}{plugin}"), expected);
+}
+
+#[test]
+fn rollouts_are_checked() {
+    check_rollout("", expect![[""]]);
+    let all =
+        "rollout = { to = \"canary:12.5%\", probation = \"0s\", failures_max = 1, latency_budget = \"5ms\" }";
+    check_rollout(all, expect![[""]]);
+    check_rollout(
+        "rollout = { to = \"canary:101%\", probation = \"169h\", failures_max = 0, latency_budget = \"11s\" }",
+        expect![[r#"
+            error: grille.toml:29:18: `canary:101%`: `101%` is not a share: write a percentage from 0% to 100% with at most two decimals, such as 10% or 0.5%
+            error: grille.toml:29:45: `probation` is at most `168h`
+            error: grille.toml:29:68: `failures_max` is 1 or more
+            error: grille.toml:29:88: `latency_budget` is from `1ms` to `10s`"#]],
+    );
+    check_rollout(
+        "rollout = { to = \"everybody\", after = \"1s\" }",
+        expect![[r#"
+            error: grille.toml:29:18: `everybody`: a candidate goes to `active`, `shadow` or a canary, such as `canary:10%`
+            error: grille.toml:29:31: unknown key `plugin.rollout.after`
+              help: known here: `to`, `probation`, `failures_max`, `latency_budget`"#]],
+    );
+}
+
+#[test]
+fn without_a_word_a_new_revision_is_active_at_once_and_watched() {
+    let role = ROLE.replace("policies = []", "policies = [\"guard\"]");
+    let text = format!("{BASE}{role}[[plugin]]\nname = \"guard\"\nfile = \"g.wasm\"\nunsigned = true\n");
+    let config = parse(&text, Path::new("grille.toml")).unwrap();
+    let rollout = config.plugins[0].rollout;
+    assert_eq!((rollout.target, rollout.rules.probation_s), (Target::Active, 600));
+    assert_eq!((rollout.rules.failures_max, rollout.latency_budget), (3, None));
+    assert_eq!(config.state_directory, None);
 }

@@ -36,6 +36,10 @@ impl fmt::Display for Begun {
         writeln!(f, "\nNext:\n  cd {folder}")?;
         writeln!(f, "  grille plugin build      # the component")?;
         writeln!(f, "  grille plugin test       # vectors and hostile inputs, in Grille's runtime")?;
+        writeln!(
+            f,
+            "  grille plugin dev --config FILE --as NAME    # into a running Grille, at each change"
+        )?;
         writeln!(f, "  {}", unit_tests(self.language))
     }
 }

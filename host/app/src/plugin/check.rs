@@ -80,13 +80,8 @@ fn advice(subject: &Subject) -> Vec<Problem> {
         let message = format!("it has {} bytes: loading it takes many seconds", grouped(subject.size));
         advice.push(Problem::warning(message));
     }
-    let imports = subject.component.imports();
-    let is_unused = |name: &str| !imports.iter().any(|import| import.as_str() == name);
-    for declared in metadata.capabilities.iter().filter(|declared| is_unused(&declared.name)) {
-        let message = format!(
-            "it declares the capability `{}` and does not use it: leave it out",
-            shown(&declared.name)
-        );
+    for unused in subject.component.unused_capabilities() {
+        let message = format!("it declares the capability `{unused}` and does not import it: leave it out");
         advice.push(Problem::warning(message));
     }
     advice
@@ -175,7 +170,7 @@ impl fmt::Display for Checked {
         }
         match self.verdict() {
             Verdict::Good => writeln!(f, "it can be loaded; {} hold", counted(*vectors, "vector")),
-            Verdict::Bad => writeln!(f, "it should not be loaded like this"),
+            Verdict::Bad | Verdict::Different => writeln!(f, "it should not be loaded like this"),
         }
     }
 }

@@ -9,9 +9,9 @@ use grille_plugin::{Capability, Metadata, World};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Report;
 use super::runtime::{Runtime, Subject};
 use super::text::{counted, grouped, shown};
+use super::{Report, verify};
 use crate::cli::plugin as cli;
 use crate::failure::Failure;
 
@@ -24,10 +24,15 @@ struct Inspected {
     description: String,
     size: usize,
     digest: String,
+    /// What lies beside it; nobody has looked whether it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
     pure: bool,
     sees: &'static str,
     answers: &'static str,
     capabilities: Vec<Asked>,
+    /// Words of capabilities that its metadata asks for and the component does not import: it cannot use them.
+    unused: Vec<String>,
     cannot: Vec<&'static str>,
     labels: Vec<Label>,
     settings: Vec<Setting>,
@@ -67,10 +72,12 @@ impl Inspected {
             description: metadata.description.clone(),
             size: subject.size,
             digest: component.digest().to_owned(),
+            signature: verify::claimed(&subject.file, component.digest()),
             pure: component.is_pure(),
             sees: sees(world),
             answers: answers(world),
             capabilities: component.imports().iter().map(|capability| asked(metadata, *capability)).collect(),
+            unused: component.unused_capabilities().map(str::to_owned).collect(),
             cannot: cannot(component.imports()),
             labels: metadata.labels.clone(),
             settings: settings(&metadata.settings_schema),
@@ -171,18 +178,29 @@ impl fmt::Display for Inspected {
         self.write_settings(f)?;
         writeln!(f, "promises  {}", counted(self.vectors, "test vector"))?;
         writeln!(f, "size      {} bytes", grouped(self.size))?;
-        writeln!(f, "digest    sha256:{}", self.digest)
+        writeln!(f, "digest    sha256:{}", self.digest)?;
+        match &self.signature {
+            Some(signature) => writeln!(f, "signed    {signature}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl Inspected {
     fn write_capabilities(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.capabilities.is_empty() {
-            return writeln!(f, "asks for  nothing");
+            writeln!(f, "asks for  nothing")?;
         }
         for Asked { name, means, reason } in &self.capabilities {
             let reason = reason.as_deref().map_or("it does not say why".to_owned(), shown);
             writeln!(f, "asks for  {name}, to {means}: {reason}")?;
+        }
+        self.write_unused(f)
+    }
+
+    fn write_unused(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in &self.unused {
+            writeln!(f, "declares  {name}, but does not import it: granting it gives nothing")?;
         }
         Ok(())
     }

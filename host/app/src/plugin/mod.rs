@@ -5,14 +5,21 @@ mod bench;
 mod build;
 mod check;
 mod csv;
+mod dev;
 mod diff;
 mod hostile;
 mod inspect;
+mod key;
+mod observation;
+mod replay;
 mod run;
 mod runtime;
+mod sign;
+mod swap;
 mod table;
 mod test;
 mod text;
+mod verify;
 
 use std::fmt;
 
@@ -35,6 +42,8 @@ pub(crate) enum Verdict {
     Good,
     /// What was looked at is not.
     Bad,
+    /// What was compared differs.
+    Different,
 }
 
 /// Runs the command.
@@ -48,7 +57,25 @@ pub(crate) fn run(command: Plugin) -> Result<Report, Failure> {
         Plugin::Inspect(command) => inspect::inspect(command),
         Plugin::Bench(command) => bench::bench(command),
         Plugin::Diff(command) => diff::diff(command),
+        Plugin::Dev(command) => dev::dev(command),
+        Plugin::Keygen(command) => key::keygen(command),
+        Plugin::Sign(command) => sign::sign(command),
+        Plugin::Verify(command) => verify::verify(command),
+        Plugin::Status(command) => swap::status(command),
+        Plugin::Activate(command) => swap::activate(command),
+        Plugin::Shadow(command) => swap::shadow(command),
+        Plugin::Canary(command) => swap::canary(command),
+        Plugin::Promote(command) => swap::promote(command),
+        Plugin::Drop(command) => swap::drop(command),
+        Plugin::Rollback(command) => swap::rollback(command),
+        Plugin::Differences(command) => observation::differences(&command),
+        Plugin::Record(command) => observation::record(&command),
     }
+}
+
+/// `grille replay`.
+pub(crate) fn replay(command: crate::cli::plugin::Replay) -> Result<Report, Failure> {
+    replay::replay(&command)
 }
 
 impl Report {

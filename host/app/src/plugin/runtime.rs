@@ -9,8 +9,9 @@ use anyhow::{Context, anyhow};
 use grille_build::Project;
 use grille_core::{PluginId, Principal, PrincipalKind, RoleName, UpstreamName};
 use grille_plugin::{
-    Compiler, Component, ConfigureError, Engine, EngineSettings, ExchangeContext, Grants, KeyedTransforms,
-    Limits, Outbound, OutboundError, OutboundReply, OutboundRequest, Plugin, Services, SessionContext,
+    Compiler, Component, ConfigureError, Engine, EngineError, EngineSettings, ExchangeContext, Grants,
+    KeyedTransforms, Limits, Outbound, OutboundError, OutboundReply, OutboundRequest, Plugin, Services,
+    SessionContext,
 };
 use serde_json::Value;
 
@@ -44,17 +45,27 @@ pub(super) struct Subject {
 
 impl Runtime {
     pub(super) fn start() -> Result<Self, Failure> {
-        Self::with(Limits::default())
+        Self::with(default_cache()?, Engine::new)
     }
 
-    /// Under other limits than the data plane's.
-    pub(super) fn with(limits: Limits) -> Result<Self, Failure> {
-        let cache_directory = load::default_cache_directory()
-            .context("there is no place for compiled plugins: set $HOME or $XDG_CACHE_HOME")?;
+    /// One that shares what is compiled with whoever else keeps it in that directory.
+    pub(super) fn caching_in(directory: PathBuf) -> Result<Self, Failure> {
+        Self::with(directory, Engine::new)
+    }
+
+    /// One that counts what plugins use, and whose times mean nothing.
+    pub(super) fn metered() -> Result<Self, Failure> {
+        Self::with(default_cache()?, Engine::metered)
+    }
+
+    fn with(
+        cache_directory: PathBuf,
+        start: fn(EngineSettings) -> Result<Engine, EngineError>,
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let compiler = Compiler::Child { program, arguments: vec![COMPILE_COMMAND.into()] };
-        let limits = Limits { instances: INSTANCES, ..limits };
-        let engine = Engine::new(EngineSettings { cache_directory, compiler, limits });
+        let limits = Limits { instances: INSTANCES, ..Limits::default() };
+        let engine = start(EngineSettings { cache_directory, compiler, limits });
         let engine = engine.context("cannot start the plugin engine")?.with_services(services()?);
         Ok(Self { engine })
     }
@@ -66,6 +77,11 @@ impl Runtime {
         let component = self.engine.compile(&bytes).with_context(|| format!("{}", file.display()))?;
         Ok(Subject { file, size: bytes.len(), component })
     }
+}
+
+fn default_cache() -> anyhow::Result<PathBuf> {
+    load::default_cache_directory()
+        .context("there is no place for compiled plugins: set $HOME or $XDG_CACHE_HOME")
 }
 
 /// What stands behind capabilities in a trial: a key that is no secret, and no network.
@@ -94,7 +110,8 @@ fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn component_file(subject: &Path) -> Result<PathBuf, Failure> {
+/// A component's file, or that of the project in a folder.
+pub(super) fn component_file(subject: &Path) -> Result<PathBuf, Failure> {
     if !subject.is_dir() {
         return Ok(subject.to_owned());
     }

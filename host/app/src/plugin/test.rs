@@ -16,6 +16,9 @@ use super::{Report, Verdict};
 use crate::cli::plugin::Examine;
 use crate::failure::Failure;
 
+/// How often an input is tried that took too long: a machine that is busy with something else is no defect of the plugin.
+const TRIES: usize = 3;
+
 #[derive(Serialize)]
 struct Tested {
     file: PathBuf,
@@ -49,17 +52,32 @@ fn hostile(plugin: &Arc<Plugin>) -> Vec<Case> {
     match plugin.world() {
         World::Policy => {
             let judged = actions().into_iter().map(|(input, words)| {
-                let decided = plugin.decide_words(&exchange(Asker::default()), &words);
-                Case::of(input, decided.map(drop))
+                let decide = || plugin.decide_words(&exchange(Asker::default()), &words).map(drop);
+                Case::of(input, in_time(decide))
             });
             judged.collect()
         }
         World::Detector | World::Masker => {
-            let shown =
-                cells().into_iter().map(|cells| Case::of(cells.name, show(plugin, &mut cells.block())));
+            let shown = cells()
+                .into_iter()
+                .map(|cells| Case::of(cells.name, in_time(|| show(plugin, &mut cells.block()))));
             shown.collect()
         }
     }
+}
+
+/// Tries again what exceeded its deadline.
+fn in_time(mut work: impl FnMut() -> Result<(), PluginFailure>) -> Result<(), PluginFailure> {
+    let is_late = |result: &Result<(), PluginFailure>| {
+        matches!(result, Err(PluginFailure { event: FailureEvent::Deadline, .. }))
+    };
+    let mut result = work();
+    for _ in 1..TRIES {
+        if is_late(&result) {
+            result = work();
+        }
+    }
+    result
 }
 
 /// Gives a block to a detector or masker, without its gate: what it would keep back does no harm either.

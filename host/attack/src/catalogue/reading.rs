@@ -8,6 +8,12 @@ use grille_wire::postgres::Format;
 /// Two literals, unless `standard_conforming_strings` is off: then the first ends later, and a column begins.
 const BEHIND_BACKSLASH: &str = r"SELECT '\' , ', ssn || '' FROM people ORDER BY id --'";
 
+/// The first ends before a comment, or in it.
+const BEHIND_COMMENT: &str = r"SELECT '\'/*' , ssn || '' /*'*/ FROM people ORDER BY id";
+
+/// The first goes on in the next line, or ends there.
+const BEHIND_LINES: &str = "SELECT 'a\\'\n'\\'' , ssn || '' FROM people ORDER BY id --'";
+
 /// One literal in UTF-8. In Shift JIS the backslash is the second half of a character, so the literal ends.
 const BEHIND_CHARACTER: &str = r"SELECT e'Á\' , ssn || '' FROM people ORDER BY id --' AS x";
 
@@ -91,6 +97,77 @@ pub(super) const READING: Group = Group {
             "conforming-strings-pipelined",
             "the change and what is behind it arrive together",
             &[Step::Send(&[Query("SET standard_conforming_strings = off"), Query(BEHIND_BACKSLASH)])],
+        ),
+        Attempt::script(
+            "conforming-strings-at-start",
+            "the same, said while connecting",
+            &[
+                Step::Reopen(&[("standard_conforming_strings", "off")]),
+                Step::Send(&[Query(BEHIND_BACKSLASH), Query(BEHIND_COMMENT), Query(BEHIND_LINES)]),
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-by-options",
+            "the same, among the options",
+            &[
+                Step::Reopen(&[("options", "-c standard_conforming_strings=off")]),
+                Step::Send(&[Query(BEHIND_BACKSLASH)]),
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-prepared",
+            "read under one setting, run under the other",
+            &[
+                Step::Send(&[Query("SET standard_conforming_strings = off")]),
+                Step::Send(&[Parse { name: "s", sql: BEHIND_BACKSLASH }, Sync]),
+                Step::Send(&[Query("SET standard_conforming_strings = on")]),
+                Step::Send(&[
+                    Bind { portal: "", statement: "s", parameters: &[], format: Format::Text },
+                    Execute { portal: "", rows_max: 0 },
+                    Sync,
+                ]),
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-prepared-in-sql",
+            "the same by PREPARE",
+            say![
+                "SET standard_conforming_strings = off",
+                r"PREPARE s AS SELECT '\' , ', ssn || '' FROM people ORDER BY id --'",
+                "SET standard_conforming_strings = on",
+                "EXECUTE s"
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-copy",
+            "the query of a COPY has literals too",
+            say![
+                "SET standard_conforming_strings = off",
+                r"COPY (SELECT '\' , ', ssn || '' FROM people ORDER BY id --'
+                ) TO STDOUT"
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-copy-options",
+            "a delimiter that is two characters to one reader and one to the other",
+            say![
+                "SET standard_conforming_strings = off",
+                r"COPY (SELECT ssn, name FROM people ORDER BY id) TO STDOUT (DELIMITER '\t', NULL '\\')"
+            ],
+        ),
+        Attempt::script(
+            "conforming-strings-local",
+            "a rollback takes the setting back, and the reading with it",
+            say![
+                "BEGIN",
+                "SAVEPOINT here",
+                "SET LOCAL standard_conforming_strings = off",
+                BEHIND_BACKSLASH,
+                "ROLLBACK TO here",
+                BEHIND_BACKSLASH,
+                r"SELECT '\' , ssn || '' FROM people ORDER BY id",
+                "COMMIT"
+            ],
         ),
         Attempt::script(
             "client-encoding",

@@ -152,6 +152,17 @@ pub(super) const SESSIONS: &[Legitimate] = &[
         ],
     ),
     Legitimate::script(
+        "strings-with-escapes",
+        say![
+            "SET standard_conforming_strings = off",
+            r"SELECT 'a\tb\\' || title FROM teams ORDER BY id",
+            r"SELECT id FROM teams WHERE title <> 'a\\b' AND title LIKE '%\\%%' ORDER BY id",
+            r"COPY (SELECT id, title FROM teams ORDER BY id) TO STDOUT (DELIMITER '\t')",
+            "SET standard_conforming_strings = on",
+            r"SELECT 'a\' || title FROM teams ORDER BY id"
+        ],
+    ),
+    Legitimate::script(
         "search-path",
         say![
             "SET search_path = public, vault",

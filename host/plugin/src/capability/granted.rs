@@ -20,12 +20,13 @@ pub struct Services {
     pub keyed: Option<Arc<KeyedTransforms>>,
 }
 
-/// What stands behind the capabilities of one plugin; what it was not granted is not there.
+/// What stands behind the capabilities of one plugin; what it was not granted is not there. Clones share its bounds.
+#[derive(Clone)]
 pub(crate) struct Granted {
-    pub(crate) log: GuestLog,
+    pub(crate) log: Arc<GuestLog>,
     pub(crate) state: Option<Arc<PluginState>>,
-    pub(crate) egress: Option<Egress>,
-    pub(crate) keyed: Option<Keyed>,
+    pub(crate) egress: Option<Arc<Egress>>,
+    pub(crate) keyed: Option<Arc<Keyed>>,
 }
 
 /// Transforms, for one plugin.
@@ -48,7 +49,7 @@ impl Granted {
         services: &Services,
         states: &StateStore,
     ) -> Result<Self, Capability> {
-        let log = GuestLog::new(name.as_str().to_owned());
+        let log = Arc::new(GuestLog::new(name.as_str().to_owned()));
         let mut granted = Self { log, state: None, egress: None, keyed: None };
         for capability in imports {
             let missing = || capability;
@@ -57,14 +58,20 @@ impl Granted {
                 Capability::State => granted.state = Some(states.of(name)),
                 Capability::Egress => {
                     let outbound = services.outbound.clone().ok_or_else(missing)?;
-                    granted.egress = Some(Egress::new(grants.egress.clone(), outbound));
+                    granted.egress = Some(Arc::new(Egress::new(grants.egress.clone(), outbound)));
                 }
                 Capability::Keyed => {
                     let transforms = services.keyed.clone().ok_or_else(missing)?;
-                    granted.keyed = Some(Keyed { transforms, plugin: id.to_owned() });
+                    granted.keyed = Some(Arc::new(Keyed { transforms, plugin: id.to_owned() }));
                 }
             }
         }
         Ok(granted)
+    }
+
+    /// The same, with another place to keep values in, where it may keep any.
+    pub(crate) fn keeping(&self, place: impl FnOnce() -> Arc<PluginState>) -> Self {
+        let state = self.state.as_ref().map(|_| place());
+        Self { state, ..self.clone() }
     }
 }

@@ -1,7 +1,8 @@
 //! What stands behind `state`: values and counters in memory. Apart by plugin and role; bounded in number, bytes and time.
 //!
 //! A plugin's state belongs to its name in the configuration and lives as long as any generation has a plugin of that name:
-//! it survives a reload, and not a restart.
+//! it survives a reload and the change to another revision, and not a restart. A candidate's is its own: what it does beside
+//! the active one neither counts nor shows there, and when it takes that one's place it goes on with what the place has kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,7 +18,16 @@ use crate::limits::{
 /// The state of all plugins of an engine. Keeps none alive.
 #[derive(Default)]
 pub(crate) struct StateStore {
-    plugins: Mutex<HashMap<PluginId, Weak<PluginState>>>,
+    plugins: Mutex<HashMap<Keeper, Weak<PluginState>>>,
+}
+
+/// Who keeps values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Keeper {
+    /// Whoever has the name.
+    Place(PluginId),
+    /// A candidate for it: the digests of component and settings.
+    Candidate(PluginId, String, String),
 }
 
 /// The state of one plugin, by role.
@@ -48,13 +58,22 @@ pub(crate) enum StateError {
 impl StateStore {
     /// The state of the plugin with that name: the same for as long as anybody holds it.
     pub(crate) fn of(&self, plugin: &PluginId) -> Arc<PluginState> {
+        self.kept_by(Keeper::Place(plugin.clone()))
+    }
+
+    /// The state of a candidate for that name, which is this component with these settings.
+    pub(crate) fn of_candidate(&self, plugin: &PluginId, digest: &str, settings: &str) -> Arc<PluginState> {
+        self.kept_by(Keeper::Candidate(plugin.clone(), digest.to_owned(), settings.to_owned()))
+    }
+
+    fn kept_by(&self, keeper: Keeper) -> Arc<PluginState> {
         let mut plugins = lock(&self.plugins);
-        if let Some(state) = plugins.get(plugin).and_then(Weak::upgrade) {
+        if let Some(state) = plugins.get(&keeper).and_then(Weak::upgrade) {
             return state;
         }
         plugins.retain(|_, state| state.strong_count() > 0);
         let state = Arc::<PluginState>::default();
-        plugins.insert(plugin.clone(), Arc::downgrade(&state));
+        plugins.insert(keeper, Arc::downgrade(&state));
         state
     }
 }
@@ -304,6 +323,26 @@ mod tests {
             drop(store.of(&PluginId::new(format!("p{n}"))));
         }
         assert!(lock(&store.plugins).len() <= 2, "names that are gone are forgotten");
+    }
+
+    #[test]
+    fn a_candidate_keeps_its_own() {
+        let (store, now, role) = (StateStore::default(), Instant::now(), RoleName::new("a"));
+        let name = PluginId::new("p");
+        let count = |state: &PluginState| state.of(&role).add("k".into(), 1, MINUTE, now).unwrap();
+        let place = store.of(&name);
+        let tried = store.of_candidate(&name, "d1", "s1");
+        assert_eq!([count(&place), count(&place), count(&tried)], [1, 2, 1]);
+        let others = [
+            store.of_candidate(&name, "d2", "s1"),
+            store.of_candidate(&name, "d1", "s2"),
+            store.of_candidate(&PluginId::new("q"), "d1", "s1"),
+        ];
+        assert_eq!(others.map(|other| count(&other)), [1, 1, 1]);
+        assert_eq!(count(&store.of_candidate(&name, "d1", "s1")), 2, "the same in another generation");
+        drop(tried);
+        assert_eq!(count(&store.of_candidate(&name, "d1", "s1")), 1, "nothing is left when nobody tries it");
+        assert_eq!(count(&store.of(&name)), 3);
     }
 
     #[derive(Clone, Debug)]

@@ -138,8 +138,12 @@ pub fn component_with_memories(more: usize, pages: u32) -> Vec<u8> {
 /// Adds the metadata section: a custom section is id 0, its size, its name with its length, its content (WebAssembly
 /// core specification, 5.5.3).
 pub fn described(component: &[u8], metadata: &Value) -> Vec<u8> {
+    described_in(component, &metadata.to_string())
+}
+
+/// The same, with the section's content byte for byte.
+pub fn described_in(component: &[u8], content: &str) -> Vec<u8> {
     let name = b"grille:metadata";
-    let content = metadata.to_string();
     let mut section = leb128(name.len());
     section.extend_from_slice(name);
     section.extend_from_slice(content.as_bytes());

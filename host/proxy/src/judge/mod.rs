@@ -12,7 +12,7 @@ use grille_core::decision::ReasonSource;
 use grille_core::{Action, ClientMessage, Decision, Effect, ExchangeId, Obligation, Role, SqlState, Verdict};
 use grille_plugin::{ExchangeContext, Plugin, SessionContext};
 use grille_wire::postgres::value::Tokenizer;
-use grille_wire::postgres::{Relay, Statement};
+use grille_wire::postgres::{Effort, Relay, Statement};
 use grille_wire::sql::AnalyzeError;
 use tokio::task::block_in_place;
 use tracing::warn;
@@ -22,13 +22,11 @@ use crate::decisions::{ActionKey, AskerDigest, Footing, Judged, TextKey, names_s
 use crate::generation::{ArmedRole, Generation};
 use crate::lineage::{self, Behind, Names, RoundTrip, Traced, needs_catalogue, rests_on};
 use crate::metrics::Metrics;
+use crate::observation::{Observer, Occasion};
 pub(crate) use reading::Reading;
 
 /// Longer statements are judged each time: most are bulk inserts that never come again.
 const CACHED_STATEMENT_BYTES_MAX: usize = 16 * 1024;
-/// Longest statements that are traced on the worker itself: it takes some tens of µs, as much as analysis has just taken, and
-/// handing the worker's other sessions over to another thread would take longer.
-const TRACED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
 /// Statements of which more was understood are given to the policies each time.
 const CACHED_ACTION_BYTES_MAX: usize = 64 * 1024;
 
@@ -51,6 +49,11 @@ impl Asker {
 
     pub(crate) fn context(&self, exchange: ExchangeId) -> ExchangeContext {
         ExchangeContext::new(exchange.0, &self.session)
+    }
+
+    /// The same for whoever observes.
+    pub(crate) fn occasion(&self, exchange: ExchangeId) -> Occasion {
+        Occasion { session: Arc::clone(&self.session), exchange }
     }
 }
 
@@ -99,6 +102,7 @@ pub(crate) struct Judge<'j> {
     pub(crate) asker: &'j Asker,
     pub(crate) exchange: ExchangeId,
     pub(crate) metrics: &'j Metrics,
+    pub(crate) observer: &'j Observer,
     pub(crate) tokens: &'j Tokenizer,
     pub(crate) ground: Ground<'j>,
 }
@@ -154,11 +158,9 @@ impl Judge<'_> {
         TextKey { asker: self.asker.digest, catalogue, path: self.ground.names.digest(), text }
     }
 
-    /// A text that is UTF-8 as it came was read as everybody reads it: backslashes in strings that are not standard are
-    /// refused before.
     fn remember(&self, judged: &Arc<Judged>) {
         let statement = &judged.statement;
-        let reads_alike = statement.decoded.is_none() && statement.inner_of.is_none();
+        let reads_alike = statement.reads_alike();
         let is_short = statement.text.len() <= CACHED_STATEMENT_BYTES_MAX;
         let rests_on_session = names_something(statement) || !self.ground.names.are_certain();
         // Under a statement that was read before, the server may run an older plan than others get.
@@ -166,7 +168,8 @@ impl Judge<'_> {
             .ground
             .snapshot
             .is_none_or(|snapshot| snapshot.appeared_since(statement.read_at).next().is_none());
-        if reads_alike && is_short && !rests_on_session && is_of_now && self.is_pure() {
+        let may_come_again = judged.is_repeatable && self.is_pure();
+        if reads_alike && is_short && !rests_on_session && is_of_now && may_come_again {
             let key = self.key(&statement.text).to_owned();
             self.generation.decisions.statements.insert(key, Arc::clone(judged));
         }
@@ -180,10 +183,10 @@ impl Judge<'_> {
 
     fn judge_statement(&self, statement: Arc<Statement>, relay: &Relay) -> Result<Judged, Unjudged> {
         let behind = resolve(&statement, relay)?;
-        let mut decision = Decision::allow();
+        let (mut decision, mut failures) = (Decision::allow(), 0);
         let others = behind.iter().flat_map(|behind| &behind.statement.actions);
         for action in statement.actions.iter().chain(others) {
-            decision = decision.merge(self.decide(action));
+            decision = decision.merge(self.decide(action, &mut failures));
         }
         if let Some(cap) = self.role.role.row_cap {
             decision = decision.with(Obligation::RowCap(cap));
@@ -200,6 +203,7 @@ impl Judge<'_> {
             behind,
             decision,
             records,
+            is_repeatable: failures == 0,
             is_restricted,
             rules,
             traced: None,
@@ -244,8 +248,11 @@ impl Judge<'_> {
     pub(crate) fn trace(&self, judged: &Judged, snapshot: &Snapshot) -> Result<Traced, Unjudged> {
         let (names, rules) = (self.ground.names, &judged.rules);
         let trace = || Traced::of(&judged.statement, &judged.behind, snapshot, names, rules);
-        let is_short = judged.statement.text.len() <= TRACED_IN_PLACE_BYTES_MAX;
-        let traced = if is_short { trace() } else { block_in_place(trace) };
+        let mut statements = std::iter::once(&judged.statement).chain(judged.behind.iter().map(|one| &one.statement));
+        // What takes some tens of µs, as much as analysis has just taken, is traced on the worker itself: handing its other
+        // sessions over to another thread would take longer.
+        let is_brief = statements.all(|statement| statement.effort == Effort::Brief);
+        let traced = if is_brief { trace() } else { block_in_place(trace) };
         traced.map_err(|error| untraceable(&error))
     }
 
@@ -253,7 +260,8 @@ impl Judge<'_> {
         self.role.policies.iter().all(|policy| policy.is_pure())
     }
 
-    fn decide(&self, action: &Action) -> Decision {
+    /// Counts the policies that could not judge.
+    fn decide(&self, action: &Action, failures: &mut usize) -> Decision {
         let own = role::decide(&self.role.role, action);
         if *own.verdict() == Verdict::Deny {
             return own;
@@ -261,17 +269,22 @@ impl Judge<'_> {
         self.role
             .policies
             .iter()
-            .fold(own, |decision, policy| decision.merge(self.decide_by_policy(policy, action)))
+            .fold(own, |decision, policy| decision.merge(self.decide_by_policy(policy, action, failures)))
     }
 
-    fn decide_by_policy(&self, policy: &Plugin, action: &Action) -> Decision {
+    fn decide_by_policy(&self, policy: &Arc<Plugin>, action: &Action, failures: &mut usize) -> Decision {
         let memory = &self.generation.decisions.actions;
         let key = ActionKey { asker: self.asker.digest, policy: policy.id(), action };
         let remembers = policy.is_pure() && weight(action) <= CACHED_ACTION_BYTES_MAX;
         if remembers && let Some(known) = memory.get(&key) {
             return known;
         }
-        match block_in_place(|| policy.decide(&self.asker.context(self.exchange), action, &[])) {
+        let watch = self.observer.watch(policy, self.role.shadow_of(policy.id()));
+        let answer = block_in_place(|| policy.decide(&self.asker.context(self.exchange), action, &[]));
+        if let Some(watch) = watch {
+            watch.judged(self.asker.occasion(self.exchange), action, &answer);
+        }
+        match answer {
             Ok(decision) => {
                 if remembers {
                     memory.insert(key.to_owned(), decision.clone());
@@ -279,6 +292,7 @@ impl Judge<'_> {
                 decision
             }
             Err(failure) => {
+                *failures += 1;
                 self.metrics.plugin_failed(&failure);
                 warn!(plugin = %policy.id(), exchange = self.exchange.0, %failure, "policy failed: denied");
                 let source = ReasonSource::Plugin(policy.id().clone());

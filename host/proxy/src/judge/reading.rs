@@ -4,8 +4,8 @@ use bytes::Bytes;
 use grille_core::action::feature;
 use grille_core::audit::StatementRecord;
 use grille_core::{Action, ClientMessage, Object, SqlState};
-use grille_wire::postgres::Statement;
-use grille_wire::sql::{self, AnalyzeError, EncodingError, SyntaxError, TextEncoding};
+use grille_wire::postgres::{Effort, Statement};
+use grille_wire::sql::{self, AnalyzeError, EncodingError, Scanned, Sql, Strings, SyntaxError, TextEncoding};
 use tokio::task::block_in_place;
 
 use super::Unjudged;
@@ -19,34 +19,47 @@ pub(crate) struct Reading<'r> {
     pub(crate) bytes_max: usize,
 }
 
-/// Longest text that is analysed on the worker itself: it takes some tens of µs, and handing the worker's other sessions over
-/// to another thread would take longer.
-const ANALYZED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
+impl Reading<'_> {
+    /// How the plain literals of a text are read. Without a backslash, and without `U&'…'`, which the setting forbids, they
+    /// mean the same.
+    fn strings(self, text: &str) -> Strings {
+        let is_alike = !text.contains('\\') && !text.contains("&'");
+        if self.standard_conforming_strings || is_alike { Strings::Standard } else { Strings::Escaped }
+    }
+}
+
+/// Longest text that is scanned on the worker itself: handing the worker's other sessions over to another thread would take
+/// longer.
+const SCANNED_IN_PLACE_BYTES_MAX: usize = 4 * 1024;
 
 pub(super) fn analyze(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
     if text.len() > reading.bytes_max {
         return Err(unparsable(&AnalyzeError::TooLong { bytes_max: reading.bytes_max }));
     }
     match text.len() {
-        0..=ANALYZED_IN_PLACE_BYTES_MAX => analyze_here(text, reading),
+        0..=SCANNED_IN_PLACE_BYTES_MAX => analyze_here(text, reading),
         _ => block_in_place(|| analyze_here(text, reading)),
     }
 }
 
 fn analyze_here(text: &Bytes, reading: Reading<'_>) -> Result<Statement, Unjudged> {
-    if !reading.standard_conforming_strings && text.contains(&b'\\') {
-        let message = "a statement with a backslash is refused while standard_conforming_strings is off";
-        let message = ClientMessage::new(SqlState::FeatureNotSupported, message)
-            .hint("SET standard_conforming_strings TO on, and write escapes as E'…'.");
-        return Err(Unjudged::Refused(Box::new(message)));
-    }
     let decoded = reading.encoding.decode(text).map_err(|error| unreadable(&error))?;
-    let actions = sql::analyze(&decoded).map_err(|error| unparsable(&error))?;
-    let copies = sql::copies(&decoded, &actions).map_err(|error| unparsable(&error))?;
+    let sql = Sql { text: &decoded, strings: reading.strings(&decoded) };
+    let scanned = Scanned::new(sql).map_err(|error| unparsable(&error))?;
+    let understand = || {
+        let actions = scanned.analyze()?;
+        Ok((sql::copies(sql, &actions)?, actions))
+    };
+    let (effort, understood) = match scanned.is_brief() {
+        true => (Effort::Brief, understand()),
+        false => (Effort::Long, block_in_place(understand)),
+    };
+    let (copies, actions) = understood.map_err(|error| unparsable(&error))?;
     let other = (decoded.as_bytes() != &text[..]).then(|| Box::from(&*decoded));
-    // A copy: what came in one read would otherwise live as long as the statement does.
     let read_at = crate::moment::now();
-    Ok(Statement { decoded: other, copies, read_at, ..Statement::new(Bytes::copy_from_slice(text), actions) })
+    // A copy: what came in one read would otherwise live as long as the statement does.
+    let statement = Statement::new(Bytes::copy_from_slice(text), actions);
+    Ok(Statement { decoded: other, strings: sql.strings, effort, copies, read_at, ..statement })
 }
 
 /// A FunctionCall message, as the statement that calls the same function.

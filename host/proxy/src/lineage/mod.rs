@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use grille_core::{Action, ObjectKind};
 use grille_wire::postgres::Statement;
-use grille_wire::sql::AnalyzeError;
 use grille_wire::sql::lineage::{Lineage, Outputs, Provenance, trace, trace_in_turn};
 use grille_wire::sql::schema::Relation;
+use grille_wire::sql::{AnalyzeError, Sql};
 
 use crate::catalog::{Protected, Rules, Snapshot};
 pub(crate) use defined::{defined, gid, rests_on};
@@ -187,7 +187,7 @@ pub(crate) fn needs_catalogue(statement: &Statement) -> bool {
     statement.actions.iter().any(|action| UNTRACED.binary_search(&action.kind.as_str()).is_err())
 }
 
-fn sql_of(statement: &Statement) -> Result<&str, AnalyzeError> {
+fn sql_of(statement: &Statement) -> Result<Sql<'_>, AnalyzeError> {
     statement.sql().ok_or(AnalyzeError::Internal { reason: "a statement has no text" })
 }
 

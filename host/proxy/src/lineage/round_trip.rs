@@ -54,7 +54,13 @@ impl RoundTrip {
         // What SQL's PREPARE has put under a name declares types of its own.
         let own = statement.sql().filter(|_| statement.inner_of.is_none());
         if let (TokenUse::RoundTrip, Some(sql)) = (role.tokens, own) {
-            let look = Look { traced, snapshot, tokens, sql, literals: literals(role, traced, statement) };
+            let look = Look {
+                traced,
+                snapshot,
+                tokens,
+                text: sql.text,
+                literals: literals(role, traced, statement),
+            };
             for one in look.uses(statement) {
                 found.take(one, &look);
             }
@@ -89,7 +95,7 @@ impl RoundTrip {
 
     /// The statement's text with its tokens turned back; none where the client's encoding has no room for it.
     pub(crate) fn text(&self, statement: &Statement, encoding: &TextEncoding) -> Option<Vec<u8>> {
-        encoding.encode(&with_literals(statement.sql()?, &self.replacements))
+        encoding.encode(&with_literals(statement.sql()?.text, &self.replacements))
     }
 
     /// New values for parameters, by their number.
@@ -176,7 +182,7 @@ struct Look<'l> {
     traced: &'l Traced,
     snapshot: &'l Snapshot,
     tokens: &'l Tokenizer,
-    sql: &'l str,
+    text: &'l str,
     literals: Literals,
 }
 
@@ -190,9 +196,9 @@ impl Look<'_> {
     /// None for what is not turned back.
     fn turn(&self, operand: &Operand, scope: &str) -> Option<Turned> {
         match *operand {
-            Operand::Parameter(number) => stands_once(self.sql, number).then_some(Turned::Parameter(number)),
+            Operand::Parameter(number) => stands_once(self.text, number).then_some(Turned::Parameter(number)),
             Operand::Literal { start, end } if self.literals == Literals::TurnBack => {
-                let token = plain_literal(self.sql.get(start..end)?)?;
+                let token = plain_literal(self.text.get(start..end)?)?;
                 let value = self.tokens.open(scope, token)?;
                 Replacement::new(start..end, &value).map(Turned::Literal)
             }

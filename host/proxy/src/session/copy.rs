@@ -97,9 +97,9 @@ mod tests {
 
     use bytes::Bytes;
     use grille_wire::postgres::Limits;
-    use grille_wire::sql;
     use grille_wire::sql::lineage::Provenance;
     use grille_wire::sql::schema::ColumnId;
+    use grille_wire::sql::{self, Sql};
 
     use super::*;
 
@@ -110,7 +110,7 @@ mod tests {
 
     fn check(sql: &str, encoding: &str, refused: Option<&str>) {
         let actions = sql::analyze(sql).expect(sql);
-        let copies = sql::copies(sql, &actions).expect(sql);
+        let copies = sql::copies(Sql::standard(sql), &actions).expect(sql);
         let statement = Statement::new(Bytes::copy_from_slice(sql.as_bytes()), actions).with_copies(copies);
         let said = refuse_uninspectable(&statement, &relay(encoding));
         match refused {

@@ -57,12 +57,12 @@ impl Lifetime {
         }
     }
 
-    /// Waits until [`Self::over`] may have changed. Cancel safe.
+    /// Waits until [`Self::over`] may have changed, or a generation may be new. Cancel safe.
     pub(super) async fn changed(&mut self) {
         match &mut self.alarm {
-            None => self.place.ordered().await,
+            None => self.place.told().await,
             Some(alarm) => tokio::select! {
-                () = self.place.ordered() => {}
+                () = self.place.told() => {}
                 // The system's clock decides; if it was set back meanwhile, another wait begins.
                 () = alarm => self.alarm = self::alarm(self.expiry),
             },

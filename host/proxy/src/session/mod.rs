@@ -85,6 +85,8 @@ pub(crate) struct Session {
     patience: Patience,
     two_phase: Option<TwoPhase>,
     lifetime: Lifetime,
+    /// A generation may be new.
+    is_told: bool,
     /// Something ran that could put protected values into notifications.
     may_have_told: bool,
     registration: Registration,
@@ -309,7 +311,7 @@ impl Session {
         let mut relay = Relay::new(limits, parameters);
         relay.feed_upstream(&upstream.leftover);
         let application = client.startup.parameter("application_name").unwrap_or_default();
-        let target = generation.upstreams.get(&client.upstream).map(|upstream| &upstream.settings().database);
+        let target = generation.upstream(&client.upstream).map(|upstream| &upstream.settings().database);
         let asker = Asker::new(SessionContext {
             protocol: "postgres",
             principal: (*client.principal).clone(),
@@ -340,6 +342,7 @@ impl Session {
             patience: Patience::default(),
             two_phase: None,
             lifetime: Lifetime::new(expiry, place),
+            is_told: false,
             may_have_told: false,
             shared,
             registration,
@@ -405,6 +408,9 @@ impl Session {
             if let Some(end) = self.ended() {
                 return end;
             }
+            if let Err(end) = self.let_go_of_the_past() {
+                return end;
+            }
             tokio::select! {
                 biased;
                 turn = self.duplex.turn(&mut self.relay) => {
@@ -412,7 +418,7 @@ impl Session {
                         return broken.into();
                     }
                 }
-                () = self.lifetime.changed() => {}
+                () = self.lifetime.changed() => self.is_told = true,
                 () = self.registration.canceled(), if self.patience.is_waiting() => self.patience.cancel(),
                 () = self.patience.over(), if self.patience.is_waiting() => {}
                 () = drain.cancelled(), if self.is_at_rest() => return End::Shutdown,
@@ -546,6 +552,16 @@ impl Session {
         Ok(judged)
     }
 
+    /// A session that waits for its client must not keep a generation of before in being, with all its plugins, nor go on
+    /// hearing notifications under a role that it has no more.
+    fn let_go_of_the_past(&mut self) -> Result<(), End> {
+        if !self.is_told || !self.relay.is_idle() || !self.running.is_empty() {
+            return Ok(());
+        }
+        self.is_told = false;
+        self.follow_generation()
+    }
+
     /// Every request is judged under the current generation, also one that was prepared under an earlier one.
     fn follow_generation(&mut self) -> Result<(), End> {
         let current = self.shared.generation.load();
@@ -562,7 +578,10 @@ impl Session {
         match current.role_for(&self.asker.session.principal, &upstream) {
             RoleChoice::Role(role) => {
                 self.asker = self.asker.under(&role.role);
-                self.catalog = catalog;
+                // A connection stays where it is: the catalogue of another database says nothing about what its names mean.
+                if catalog.is_of_what(&self.catalog) {
+                    self.catalog = catalog;
+                }
                 self.counters = Counters::of(&self.shared.metrics, &role);
                 self.role = role;
                 self.generation = current;
@@ -733,6 +752,7 @@ impl Session {
             asker: &self.asker,
             exchange,
             metrics: &self.shared.metrics,
+            observer: &self.shared.observer,
             tokens: &self.shared.tokens,
             ground,
         }
@@ -994,7 +1014,8 @@ impl Session {
             self.relay.pass();
             return Ok(());
         };
-        let tools = Tools { tokens: &self.shared.tokens, metrics: &self.shared.metrics };
+        let Shared { tokens, metrics, observer, .. } = &*self.shared;
+        let tools = Tools { tokens, metrics, observer };
         match shield.treat(self.relay.head(), &tools).map_err(End::UpstreamViolation)? {
             Treated::Unchanged => self.relay.pass(),
             Treated::Rewritten(rows) => self.relay.replace(&rows),

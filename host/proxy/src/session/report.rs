@@ -113,7 +113,7 @@ impl Reviewer<'_> {
             Ok(findings) => findings,
             Err(failure) => {
                 self.metrics.plugin_failed(&failure);
-                warn!(plugin = %failure.plugin, %failure, "detector failed: the upstream's message is withheld");
+                warn!(plugin = %failure.plugin, failure = failure.event.in_our_words(), "detector failed: the upstream's message is withheld");
                 return Some(whole.iter().map(|_| String::from_utf8_lossy(WITHHELD).into_owned()).collect());
             }
         };

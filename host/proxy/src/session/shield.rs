@@ -5,7 +5,10 @@
 //! Fails closed: what a detector could not look at is treated whole, what a masker could not mask is redacted, a cell that
 //! cannot be read or masked becomes NULL.
 
+mod observed;
+
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -25,6 +28,7 @@ use crate::generation::ArmedRole;
 use crate::judge::Asker;
 use crate::lineage::Traced;
 use crate::metrics::Metrics;
+use crate::observation::Observer;
 
 /// The shield of one exchange.
 pub(super) struct Shield {
@@ -41,6 +45,7 @@ pub(super) struct Shield {
 pub(super) struct Tools<'t> {
     pub(super) tokens: &'t Tokenizer,
     pub(super) metrics: &'t Metrics,
+    pub(super) observer: &'t Observer,
 }
 
 /// Where the columns of a result come from.
@@ -60,6 +65,8 @@ struct ResultPlan {
     fields: Arc<[Field]>,
     columns: Vec<ColumnPlan>,
     scanner: Option<ResultScanner>,
+    /// What detectors are told of the columns; empty where none looks.
+    infos: Arc<[FieldInfo]>,
     /// The texts of the block at hand. Kept from block to block for its buffers.
     gathered: Gathered,
 }
@@ -135,9 +142,11 @@ impl Shield {
         let columns: Vec<ColumnPlan> =
             (0..fields.len()).map(|index| self.plan_column(fields, index, sources)).collect();
         let scans = columns.iter().any(|column| matches!(column.mode, Mode::Scan));
-        let scanner = scans.then(|| self.scanner(fields, &columns, &sources.snapshot));
+        let infos: Arc<[FieldInfo]> =
+            if scans { infos(fields, &columns, &sources.snapshot).collect() } else { Arc::default() };
+        let scanner = scans.then(|| self.scanner(&infos));
         let gathered = Gathered::of(&columns);
-        self.result = Some(ResultPlan { fields: Arc::clone(fields), columns, scanner, gathered });
+        self.result = Some(ResultPlan { fields: Arc::clone(fields), columns, scanner, infos, gathered });
     }
 
     /// Values treated so far, by label or column.
@@ -154,19 +163,15 @@ impl Shield {
         outcome
     }
 
-    fn scanner(&self, fields: &[Field], columns: &[ColumnPlan], snapshot: &Snapshot) -> ResultScanner {
-        let infos = fields.iter().zip(columns).map(|(field, plan)| FieldInfo {
-            name: String::from_utf8_lossy(&field.name).into_owned(),
-            origin: match snapshot.origin(field.table_oid, field.attribute) {
-                Origin::Stored(column) | Origin::Viewed(column) => snapshot.name(column).unwrap_or_default(),
-                Origin::Computed | Origin::Unknown => String::new(),
-            },
-            kind: plan.column.kind().to_owned(),
-        });
+    fn scanner(&self, infos: &[FieldInfo]) -> ResultScanner {
         let context = self.asker.context(self.exchange);
+        ResultScanner::new(&self.role.detectors, context, infos.to_vec()).ignoring(self.kept())
+    }
+
+    /// Labels that are left as they are.
+    fn kept(&self) -> Vec<String> {
         let kept = self.role.role.treatments.iter().filter(|(_, treatment)| **treatment == Treatment::Keep);
-        let kept = kept.map(|(label, _)| label.clone()).collect();
-        ResultScanner::new(&self.role.detectors, context, infos.collect()).ignoring(kept)
+        kept.map(|(label, _)| label.clone()).collect()
     }
 
     fn plan_column(&self, fields: &[Field], index: usize, sources: &Sources) -> ColumnPlan {
@@ -225,10 +230,18 @@ impl Shield {
     ) -> Result<Outcome, Violation> {
         let mut found = self.scan(result, gathered, tools);
         self.ask_maskers(result, gathered, &mut found, tools);
-        if found.is_empty() && gathered.void.is_empty() && !self.treats_whole(result) {
-            return Ok(Outcome::Unchanged);
+        if tools.observer.is_busy() {
+            self.tell_of_block(result, gathered, tools.observer);
         }
-        self.rewrite(result, rows, gathered, &found, tools).map(Outcome::Rewritten)
+        let outcome = if found.is_empty() && gathered.void.is_empty() && !self.treats_whole(result) {
+            Outcome::Unchanged
+        } else {
+            Outcome::Rewritten(self.rewrite(result, rows, gathered, &found, tools)?)
+        };
+        if tools.observer.is_busy() {
+            self.tell_of_release(result, outcome.rows(rows), &found, tools.observer);
+        }
+        Ok(outcome)
     }
 
     fn treats_whole(&self, result: &ResultPlan) -> bool {
@@ -278,7 +291,7 @@ impl Shield {
     fn go_blind(&mut self, failure: &PluginFailure, metrics: &Metrics) {
         metrics.plugin_failed(failure);
         let plugin = &failure.plugin;
-        warn!(%plugin, exchange = self.exchange.0, %failure, "detector failed: its columns are masked whole");
+        warn!(%plugin, exchange = self.exchange.0, failure = failure.event.in_our_words(), "detector failed: its columns are masked whole");
         self.blind = true;
     }
 
@@ -316,7 +329,7 @@ impl Shield {
                 continue;
             }
             let values: Vec<&str> = mine.iter().map(|index| gathered.slice(&found[*index])).collect();
-            let replacements = self.mask(plugin, &values, tools.metrics);
+            let replacements = self.mask(plugin, &values, tools);
             for (value, index) in mine.into_iter().enumerate() {
                 match replacements.as_ref().and_then(|replacements| replacements.value(value)) {
                     Some(replacement) => found[index].replacement = Some(replacement.to_owned()),
@@ -327,18 +340,22 @@ impl Shield {
     }
 
     /// None when the masker failed.
-    fn mask(&self, plugin: &Arc<Plugin>, values: &[&str], metrics: &Metrics) -> Option<Edits> {
+    fn mask(&self, plugin: &Arc<Plugin>, values: &[&str], tools: &Tools<'_>) -> Option<Edits> {
         let mut block = CellBlock::of_column(0, values.iter().copied()).ok()?;
         let info = FieldInfo { kind: "text".into(), ..FieldInfo::default() };
         let context = self.asker.context(self.exchange);
         let masked = block_in_place(|| {
-            Masker::begin(plugin, &context, &[info]).and_then(|mut masker| masker.mask(&mut block))
+            Masker::begin(plugin, &context, slice::from_ref(&info))
+                .and_then(|mut masker| masker.mask(&mut block))
         });
+        if let Some(watch) = tools.observer.watch(plugin, self.role.shadow_of(plugin.id())) {
+            watch.masked(self.asker.occasion(self.exchange), &info, values);
+        }
         masked
             .inspect_err(|failure| {
-                metrics.plugin_failed(failure);
+                tools.metrics.plugin_failed(failure);
                 let plugin = &failure.plugin;
-                warn!(%plugin, exchange = self.exchange.0, %failure, "masker failed: its values are redacted");
+                warn!(%plugin, exchange = self.exchange.0, failure = failure.event.in_our_words(), "masker failed: its values are redacted");
             })
             .ok()
     }
@@ -446,6 +463,22 @@ impl Shield {
             }
         }
     }
+}
+
+/// What detectors are told of the columns of a result.
+fn infos<'f>(
+    fields: &'f [Field],
+    columns: &'f [ColumnPlan],
+    snapshot: &'f Snapshot,
+) -> impl Iterator<Item = FieldInfo> + use<'f> {
+    fields.iter().zip(columns).map(|(field, plan)| FieldInfo {
+        name: String::from_utf8_lossy(&field.name).into_owned(),
+        origin: match snapshot.origin(field.table_oid, field.attribute) {
+            Origin::Stored(column) | Origin::Viewed(column) => snapshot.name(column).unwrap_or_default(),
+            Origin::Computed | Origin::Unknown => String::new(),
+        },
+        kind: plan.column.kind().to_owned(),
+    })
 }
 
 /// What becomes of a cell.

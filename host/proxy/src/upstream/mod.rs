@@ -56,6 +56,12 @@ impl Upstream {
         Ok(Self { settings, route })
     }
 
+    /// Whether the other leads to the same place in the same way, as far as configuration and certificates tell: whatever is
+    /// known of the one holds for the other.
+    pub(crate) fn is_interchangeable_with(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.route.trusts_as(&other.route)
+    }
+
     /// What the operator said about it.
     pub fn settings(&self) -> &Arc<UpstreamSettings> {
         &self.settings

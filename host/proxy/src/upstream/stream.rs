@@ -1,5 +1,6 @@
 //! The way to a backend: name resolution, TCP, SSLRequest, TLS. Nothing is said here beyond that.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -7,14 +8,17 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
-use rustls_pki_types::ServerName;
+use rustls::RootCertStore;
+use rustls_pki_types::{ServerName, TrustAnchor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::error::ConnectError;
 use crate::settings::{UpstreamSettings, UpstreamTls};
-use crate::tls::{ALPN_POSTGRESQL, TlsError, TrustedRoots, client_config, server_end_point};
+use crate::tls::{
+    ALPN_POSTGRESQL, TlsError, TrustedRoots, client_config_trusting, root_store, server_end_point,
+};
 use crate::transport::Transport;
 
 /// Where a backend is and how the connection to it is protected.
@@ -27,6 +31,7 @@ pub(super) struct Route {
 struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
+    roots: Arc<RootCertStore>,
 }
 
 /// What a log-in on a connection can be bound to.
@@ -50,6 +55,16 @@ impl Route {
             }
         };
         Ok(Self { host: settings.host.clone(), port: settings.port, tls })
+    }
+
+    /// Whether whoever is trusted on the one way is trusted on the other. The order of the roots, which a system need not keep,
+    /// is of no account.
+    pub(super) fn trusts_as(&self, other: &Self) -> bool {
+        match (&self.tls, &other.tls) {
+            (None, None) => true,
+            (Some(one), Some(other)) => roots(&one.roots) == roots(&other.roots),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     /// Tries each address of the host in the resolver's order. Also says which one it is.
@@ -90,13 +105,18 @@ impl fmt::Debug for Route {
     }
 }
 
+fn roots(store: &RootCertStore) -> HashSet<&TrustAnchor<'static>> {
+    store.roots.iter().collect()
+}
+
 impl Tls {
     fn new(host: &str, roots: TrustedRoots<'_>) -> Result<Self, TlsError> {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::NotAServerName(host.to_owned()))?;
-        let mut config = client_config(roots)?;
+        let roots = Arc::new(root_store(roots)?);
+        let mut config = client_config_trusting(Arc::clone(&roots))?;
         config.alpn_protocols = vec![ALPN_POSTGRESQL.to_vec()];
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, roots })
     }
 }
 

@@ -38,7 +38,7 @@ pub use startup::{
     first_packet_length, put_authentication_ok, put_backend_key, put_cleartext_password_request,
     put_negotiate_protocol_version, put_parameter_status, put_ready_for_query, take_password,
 };
-pub use statement::Statement;
+pub use statement::{Effort, Statement};
 pub use substitution::{Parameter, Replacement, plain_literal, with_literals};
 pub use value::Format;
 

@@ -113,6 +113,15 @@ impl<T> Change<T> {
     }
 }
 
+/// Why a change was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undone {
+    /// It failed, or that is not certain.
+    Failed,
+    /// The server skipped it, for one before it had failed.
+    Skipped,
+}
+
 /// What a name stands for.
 #[derive(Debug)]
 pub(crate) enum Lookup<T> {
@@ -188,13 +197,14 @@ impl<T: Weigh> Names<T> {
         }
     }
 
-    /// The server did not do it. Called for the latest change first. What the unnamed one was before is not certain (a
-    /// failed Parse drops it, a skipped one does not), so it is forgotten: a Bind to it is then refused.
-    pub(crate) fn undo(&mut self, change: Change<T>) {
+    /// The server did not do it. Called for the latest change first. What fails to become the unnamed one drops the one before
+    /// all the same, so that is forgotten.
+    pub(crate) fn undo(&mut self, change: Change<T>, undone: Undone) {
         if self.slots.get(&change.name).is_none_or(|slot| slot.unconfirmed != Some(change.op)) {
             return;
         }
-        let previous = change.previous.filter(|_| !change.name.is_empty()).map(|slot| Slot {
+        let is_dropped = undone == Undone::Failed && change.name.is_empty();
+        let previous = change.previous.filter(|_| !is_dropped).map(|slot| Slot {
             unconfirmed: slot.unconfirmed.filter(|op| op.number > self.confirmed_through),
             ..slot
         });
@@ -280,7 +290,7 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let change = names.change(b"s", Some(Arc::new("new")), op(1, 1)).expect("room");
         assert_eq!(found(&names, b"s", 1), Some("new"));
-        names.undo(change);
+        names.undo(change, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("old"));
     }
 
@@ -290,8 +300,24 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let change = names.change(b"s", None, op(1, 1)).expect("room");
         assert_eq!(found(&names, b"s", 1), None);
-        names.undo(change);
+        names.undo(change, Undone::Failed);
         assert_eq!(found(&names, b"s", 1), Some("old"));
+    }
+
+    #[test]
+    fn the_unnamed_statement_stays_where_its_successor_was_skipped() {
+        let mut names = Names::new();
+        let first = names.change(b"", Some(Arc::new("first")), op(0, 1)).expect("room");
+        names.confirm(&first);
+        let second = names.change(b"", Some(Arc::new("second")), op(1, 2)).expect("room");
+        let third = names.change(b"", Some(Arc::new("third")), op(1, 3)).expect("room");
+        names.undo(third, Undone::Skipped);
+        assert_eq!(found(&names, b"", 1), Some("second"));
+        names.undo(second, Undone::Skipped);
+        assert_eq!(found(&names, b"", 2), Some("first"));
+        let fourth = names.change(b"", Some(Arc::new("fourth")), op(2, 4)).expect("room");
+        names.undo(fourth, Undone::Failed);
+        assert_eq!(found(&names, b"", 3), None);
     }
 
     #[test]
@@ -299,7 +325,7 @@ mod tests {
         let mut names = Names::new();
         names.set(b"", Arc::new("old"));
         let change = names.change(b"", Some(Arc::new("new")), op(1, 1)).expect("room");
-        names.undo(change);
+        names.undo(change, Undone::Failed);
         assert_eq!(found(&names, b"", 2), None);
     }
 
@@ -308,7 +334,7 @@ mod tests {
         let mut names = Names::new();
         let first = names.change(b"", Some(Arc::new("first")), op(1, 1)).expect("room");
         let _second = names.change(b"", Some(Arc::new("second")), op(2, 2)).expect("room");
-        names.undo(first);
+        names.undo(first, Undone::Failed);
         assert_eq!(found(&names, b"", 2), Some("second"));
     }
 
@@ -318,9 +344,9 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
         let second = names.change(b"s", Some(Arc::new("second")), op(1, 2)).expect("room");
-        names.undo(second);
+        names.undo(second, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("unsettled"), "the first is still unanswered");
-        names.undo(first);
+        names.undo(first, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("old"));
     }
 
@@ -330,7 +356,7 @@ mod tests {
         let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
         let second = names.change(b"s", None, op(1, 2)).expect("room");
         names.confirm(&first);
-        names.undo(second);
+        names.undo(second, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("first"));
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use grille_core::Action;
 use grille_core::action::feature;
 
-use crate::sql::CopyStream;
+use crate::sql::{CopyStream, Sql, Strings};
 
 /// One message's worth of SQL, understood. Prepared statements and portals point to it.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub struct Statement {
     pub actions: Vec<Action>,
     /// The text in UTF-8, where [`Statement::text`] is not.
     pub decoded: Option<Box<str>>,
+    /// How its plain literals were read, by it and by the server.
+    pub strings: Strings,
+    /// How long it takes to understand it again.
+    pub effort: Effort,
     /// For what SQL's PREPARE or DECLARE put under a name: the message it stood in, and which of its statements it is in.
     pub inner_of: Option<(Arc<Statement>, usize)>,
     /// Which of the statements copy over the connection, by place; shorter where none of the rest does.
@@ -26,10 +30,29 @@ pub struct Statement {
     pub read_at: u64,
 }
 
+/// How long it takes to read a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Some tens of µs.
+    #[default]
+    Brief,
+    /// Up to seconds, and it may have to wait for others.
+    Long,
+}
+
 impl Statement {
-    /// A message's statements.
+    /// A message's statements, of standard literals and brief.
     pub fn new(text: Bytes, actions: Vec<Action>) -> Self {
-        Self { text, actions, decoded: None, inner_of: None, copies: Vec::new(), read_at: 0 }
+        Self {
+            text,
+            actions,
+            decoded: None,
+            strings: Strings::Standard,
+            effort: Effort::Brief,
+            inner_of: None,
+            copies: Vec::new(),
+            read_at: 0,
+        }
     }
 
     /// The same with what its copies over the connection say.
@@ -51,17 +74,24 @@ impl Statement {
     pub fn inner(outer: &Arc<Self>, index: usize) -> Option<Self> {
         let inner = outer.actions.get(index)?.inner.as_deref()?;
         let inner_of = Some((Arc::clone(outer), index));
-        Some(Self { inner_of, read_at: outer.read_at, ..Self::new(Bytes::new(), vec![inner.clone()]) })
+        let (strings, effort, read_at) = (outer.strings, outer.effort, outer.read_at);
+        Some(Self { strings, effort, inner_of, read_at, ..Self::new(Bytes::new(), vec![inner.clone()]) })
     }
 
     /// The text in UTF-8; none where it is not known in UTF-8, and for the statement of another, see
     /// [`Statement::inner_of`].
-    pub fn sql(&self) -> Option<&str> {
-        match (&self.decoded, &self.inner_of) {
+    pub fn sql(&self) -> Option<Sql<'_>> {
+        let text = match (&self.decoded, &self.inner_of) {
             (_, Some(_)) => None,
-            (Some(decoded), None) => Some(decoded),
+            (Some(decoded), None) => Some(&**decoded),
             (None, None) => std::str::from_utf8(&self.text).ok(),
-        }
+        }?;
+        Some(Sql { text, strings: self.strings })
+    }
+
+    /// Whether every session reads its bytes as this one did: they are UTF-8 or ASCII as they came, and literals standard.
+    pub fn reads_alike(&self) -> bool {
+        self.decoded.is_none() && self.inner_of.is_none() && self.strings == Strings::Standard
     }
 
     /// Bytes that it takes, roughly: what was understood takes a few times the text.

@@ -8,7 +8,7 @@ use grille_core::action::feature;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, DefElem, Node};
 
-use super::{AnalyzeError, parse};
+use super::{AnalyzeError, Sql, parse};
 
 /// A COPY whose rows go over the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,16 +80,14 @@ pub struct CsvLayout {
 ///
 /// # Errors
 /// As [`analyze`](super::analyze).
-pub fn copies(sql: &str, actions: &[Action]) -> Result<Vec<Option<CopyStream>>, AnalyzeError> {
+pub fn copies(sql: Sql<'_>, actions: &[Action]) -> Result<Vec<Option<CopyStream>>, AnalyzeError> {
     if !actions.iter().any(|action| action.has(feature::COPY_STREAM)) {
         return Ok(Vec::new());
     }
-    parse::on_large_stack(|| {
-        let _turn = parse::turn(sql.len());
-        let statements = parse::parse(sql)?;
+    parse::with_tree_of(sql, |statements, _| {
         let nodes = statements.iter().map(|statement| statement.stmt.as_deref()?.node.as_ref());
         Ok(nodes.map(|node| node.and_then(stream)).collect())
-    })?
+    })
 }
 
 fn stream(node: &NodeEnum) -> Option<CopyStream> {
@@ -276,7 +274,7 @@ mod tests {
     use super::*;
 
     fn of(sql: &str) -> Vec<Option<CopyStream>> {
-        copies(sql, &crate::sql::analyze(sql).unwrap()).unwrap()
+        copies(Sql::standard(sql), &crate::sql::analyze(sql).unwrap()).unwrap()
     }
 
     fn check(options: &str, expected: CopyFormat) {

@@ -11,6 +11,7 @@
 
 mod command;
 mod copy;
+mod depth;
 mod encoding;
 mod function;
 pub mod lineage;
@@ -19,6 +20,7 @@ mod parse;
 mod privilege;
 pub mod schema;
 mod setting;
+mod strings;
 mod syntax;
 mod text;
 mod walk;
@@ -31,7 +33,8 @@ use grille_core::{Access, Action, Effect, Object};
 use pg_query::protobuf::RawStmt;
 
 use command::{Command, Inner};
-use text::Tokens;
+use parse::Size;
+use text::{Tokens, Unscannable};
 use walk::Mentions;
 
 pub use copy::{CopyFormat, CopyLayout, CopyStream, CsvLayout, TextLayout, UnreadableCopy, copies};
@@ -39,6 +42,7 @@ pub use encoding::{EncodingError, TextEncoding};
 pub use parse::{STACK_BYTES, declare_large_stack};
 pub use privilege::{privilege_to_call, privilege_to_read};
 pub use setting::is_harmless_setting;
+pub use strings::{Sql, Strings};
 pub use syntax::SyntaxError;
 
 /// Most bytes of SQL that can be analysed in one message; callers set limits of their own below it. Text in literals takes
@@ -50,6 +54,9 @@ pub const SQL_BYTES_MAX: usize = 64 << 20;
 /// an analysis to some 400 MB; large ones take turns. An INSERT with as many parameters as the protocol allows (65,535)
 /// has some 150,000 tokens.
 pub const TOKENS_MAX: usize = 200_000;
+
+/// Longest text that can be brief, see [`Scanned::is_brief`], in bytes.
+const BRIEF_BYTES_MAX: usize = 4 << 10;
 
 /// Most bytes of [`Action::text`]; the rest is cut and an ellipsis put in its place.
 pub const TEXT_BYTES_MAX: usize = 8 << 10;
@@ -70,8 +77,9 @@ pub enum AnalyzeError {
     /// The client's fault: more SQL than is analysed.
     #[error("the SQL has more than {TOKENS_MAX} tokens")]
     TooManyTokens,
-    /// The client's fault: about 48 nested or chained operators, 16 nested sub-selects or 98 chained UNIONs are the most
-    /// that is read. Chains of AND and of OR are not nested, however long.
+    /// The client's fault: some thousands of operators, joins or UNIONs one after the other, or sub-selects inside each other,
+    /// are the most that is read, about as many as the server's default `max_stack_depth` allows. Chains of AND and of OR
+    /// are not nested, however long.
     #[error("the statement is nested too deeply")]
     TooDeep,
     /// The client's fault: a NUL, at which the server would stop reading.
@@ -88,17 +96,58 @@ pub enum AnalyzeError {
     },
 }
 
-/// What each statement of `sql` does, in order; nothing for an empty query or one of comments only.
+/// What each statement of `sql` does, in order; nothing for an empty query or one of comments only. Plain literals are
+/// standard; for a session in which they are not, see [`Scanned`].
 ///
-/// A pure function of the text, under `standard_conforming_strings = on`: the caller refuses statements in sessions where it
-/// is off. It takes some 20 µs for 100 bytes and up to a second for the most tokens, which is no work for an async worker.
-/// Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
+/// A pure function of the text. It takes some 20 µs for 100 bytes and up to a second for the most tokens, which is no work for
+/// an async worker. Call it on threads that [`declare_large_stack`], or pay for a thread in each call.
 ///
 /// # Errors
 /// What is not understood completely is refused, see [`AnalyzeError`].
 pub fn analyze(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
-    readable(sql)?;
-    parse::on_large_stack(|| analyze_statements(sql))?
+    Scanned::new(Sql::standard(sql))?.analyze()
+}
+
+/// SQL of which the tokens are known, and so what it takes to understand it.
+pub struct Scanned<'s> {
+    sql: Sql<'s>,
+    tokens: Result<Tokens<'s>, Unscannable>,
+    size: Size,
+}
+
+impl<'s> Scanned<'s> {
+    /// Scans SQL: a tenth of the work of analysing it. Texts over 1 MiB wait for their turn.
+    ///
+    /// # Errors
+    /// The text is too long or has too many tokens, or a NUL is in it. What the scanner has against it is told by
+    /// [`Scanned::analyze`].
+    pub fn new(sql: Sql<'s>) -> Result<Self, AnalyzeError> {
+        readable(sql.text)?;
+        let turn = parse::turn(sql.text.len() / parse::LITERAL_BYTES_A_TOKEN);
+        let tokens = Tokens::scan(sql);
+        let size = match (&tokens, turn) {
+            (Ok(tokens), _) if tokens.len() > TOKENS_MAX => return Err(AnalyzeError::TooManyTokens),
+            (Ok(tokens), _) => Size::of_tokens(tokens),
+            // The parser would tell of an earlier error, but it makes a tree of everything before the one at hand.
+            (Err(Unscannable::Error(error)), Some(_)) => return Err(parse::unscannable(sql, error)),
+            (Err(_), _) => Size::of_any(sql.text.len()),
+        };
+        Ok(Self { sql, tokens, size })
+    }
+
+    /// Whether it is analysed within some tens of µs, without waiting for others. Else the caller lets others go on meanwhile.
+    pub fn is_brief(&self) -> bool {
+        self.sql.text.len() <= BRIEF_BYTES_MAX && self.size.is_small()
+    }
+
+    /// What each statement does, see [`analyze`].
+    ///
+    /// # Errors
+    /// As [`analyze`].
+    pub fn analyze(&self) -> Result<Vec<Action>, AnalyzeError> {
+        let Ok(tokens) = &self.tokens else { return Err(parse::error_of(self.sql)) };
+        parse::with_tree(self.sql, self.size, |statements| actions(statements, tokens, self.size))
+    }
 }
 
 /// Whether the parser can be given the text at all.
@@ -112,25 +161,10 @@ fn readable(sql: &str) -> Result<(), AnalyzeError> {
     Ok(())
 }
 
-fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
-    let turn = parse::turn(sql.len() / parse::LITERAL_BYTES_A_TOKEN);
-    let tokens = match Tokens::scan(sql) {
-        Ok(tokens) => tokens,
-        // The parser would tell of an earlier error, but it makes a tree of everything before the one at hand.
-        Err(error) if turn.is_some() => return Err(parse::unscannable(sql, &error)),
-        Err(_) => {
-            let _turn = parse::turn(sql.len());
-            return Err(parse::parse(sql).err().unwrap_or(text::DISAGREE));
-        }
-    };
-    if tokens.len() > TOKENS_MAX {
-        return Err(AnalyzeError::TooManyTokens);
-    }
-    let _turn = turn.or_else(|| parse::turn(tokens.len()));
-    let statements = parse::parse(sql)?;
+fn actions(statements: &[RawStmt], tokens: &Tokens<'_>, size: Size) -> Result<Vec<Action>, AnalyzeError> {
     let mut actions = Vec::with_capacity(statements.len());
-    for statement in &statements {
-        actions.push(analyze_statement(statement, &tokens)?);
+    for statement in statements {
+        actions.push(analyze_statement(statement, tokens, size)?);
     }
     if let [_, _, ..] = actions[..] {
         actions.iter_mut().for_each(|action| add_feature(action, feature::MULTIPLE_STATEMENTS));
@@ -138,15 +172,15 @@ fn analyze_statements(sql: &str) -> Result<Vec<Action>, AnalyzeError> {
     Ok(actions)
 }
 
-fn analyze_statement(statement: &RawStmt, tokens: &Tokens<'_>) -> Result<Action, AnalyzeError> {
+fn analyze_statement(statement: &RawStmt, tokens: &Tokens<'_>, size: Size) -> Result<Action, AnalyzeError> {
     let node = statement.stmt.as_deref().and_then(|node| node.node.as_ref());
     let node = node.ok_or(AnalyzeError::Internal { reason: "a statement has no tree" })?;
     let text = tokens.statement(statement.stmt_location, statement.stmt_len)?;
-    action(Command::of(node)?, &text)
+    action(Command::of(node)?, &text, size)
 }
 
 /// The command as an action, together with what is mentioned anywhere in it.
-fn action(command: Command<'_>, text: &text::Normal) -> Result<Action, AnalyzeError> {
+fn action(command: Command<'_>, text: &text::Normal, size: Size) -> Result<Action, AnalyzeError> {
     let mut action = Action {
         kind: command.kind,
         effects: command.effects,
@@ -160,9 +194,18 @@ fn action(command: Command<'_>, text: &text::Normal) -> Result<Action, AnalyzeEr
         setting: command.setting,
     };
     match command.inner {
-        Inner::None(node) => absorb_mentions(&mut action, walk::walk(node)?),
-        Inner::Explained(node) => absorb_explained(&mut action, self::action(Command::of(node)?, text)?),
-        Inner::Runs(node) => absorb(&mut action, self::action(Command::of(node)?, text)?),
+        Inner::None(node) => {
+            let mentions = walk::walk(node)?;
+            // The stack was made for less.
+            if mentions.levels > size.levels {
+                return Err(AnalyzeError::Internal { reason: "the tree is deeper than its tokens allow" });
+            }
+            absorb_mentions(&mut action, mentions);
+        }
+        Inner::Explained(node) => {
+            absorb_explained(&mut action, self::action(Command::of(node)?, text, size)?)
+        }
+        Inner::Runs(node) => absorb(&mut action, self::action(Command::of(node)?, text, size)?),
     }
     if action.objects.iter().any(changes_settings) {
         action.effects |= Effect::SESSION;

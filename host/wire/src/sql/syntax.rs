@@ -8,6 +8,8 @@ mod place;
 
 use grille_core::SqlState;
 
+use super::strings::Sql;
+use super::text::Tokens;
 use place::{Flaw, Place};
 
 /// Longest message, in bytes. One about a string that does not end quotes the text to its end.
@@ -33,15 +35,17 @@ pub struct SyntaxError {
 impl SyntaxError {
     /// What goes with the message that the parser gave for `sql`. `reparse` gives the parser's message for another text, if
     /// that is one for the client. It is called a few dozen times at most, and with short texts only.
-    pub(super) fn of(sql: &str, message: String, reparse: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn of(sql: Sql<'_>, message: String, reparse: &dyn Fn(&str) -> Option<String>) -> Self {
         let (known, quoted) = known(sql, &message);
-        let offset = place::near_token(sql, &message, reparse)
+        let offset = place::near_token(sql.text, &message, reparse)
             .or_else(|| place::of(known.place, quoted, sql, &message, reparse));
         Self {
             state: known.state,
             detail: known.detail,
             hint: known.hint,
-            position: offset.and_then(|offset| sql.get(..offset)).map(|before| before.chars().count() + 1),
+            position: offset
+                .and_then(|offset| sql.text.get(..offset))
+                .map(|before| before.chars().count() + 1),
             message: cut(message),
         }
     }
@@ -98,9 +102,9 @@ impl Known {
 }
 
 /// What goes with a message, and the part of it that differs.
-fn known<'m>(sql: &str, message: &'m str) -> (&'static Known, &'m str) {
+fn known<'m>(sql: Sql<'_>, message: &'m str) -> (&'static Known, &'m str) {
     // The scanner reads the escapes of E'…', the parser those of U&'…'.
-    if message == ESCAPE.message && pg_query::scan_tokens(sql).is_err() {
+    if message == ESCAPE.message && Tokens::scan(sql).is_err() {
         return (&ESCAPE, "");
     }
     let found = KNOWN.iter().find_map(|known| Some((known, known.differing(message)?)));
@@ -110,7 +114,7 @@ fn known<'m>(sql: &str, message: &'m str) -> (&'static Known, &'m str) {
 /// Of most messages it is only known that they are errors of syntax.
 static OTHER: Known = Known::syntax("*", Place::Lost);
 
-static ESCAPE: Known = Known::new(SqlState::InvalidEscapeSequence, "invalid Unicode escape", Place::Lost)
+static ESCAPE: Known = Known::new(SqlState::InvalidEscapeSequence, "invalid Unicode escape", Place::Escape)
     .hint("Unicode escapes must be \\uXXXX or \\UXXXXXXXX.");
 
 /// Everything that the grammar says beside `syntax error at or near`, but for errors of syntax without anything more. Places
@@ -152,6 +156,10 @@ static KNOWN: &[Known] = &[
         Place::At(&["on", "update", "set", "default", "("], 0),
     ),
     Known::syntax("invalid Unicode escape", Place::Lost).hint("Unicode escapes must be \\XXXX or \\+XXXXXX."),
+    Known::new(SqlState::CharacterNotInRepertoire, "invalid byte sequence for encoding *", Place::Lost),
+    Known::unsupported("unsafe use of string constant with Unicode escapes", Place::UnicodeLiteral).detail(
+        "String constants with Unicode escapes cannot be used when \"standard_conforming_strings\" is off.",
+    ),
     Known::unsupported("CREATE EXTENSION ... FROM is no longer supported", Place::At(&["from"], 0)),
     Known::syntax("unrecognized row security option \"*\"", Place::At(&["as", "*"], 1))
         .hint("Only PERMISSIVE or RESTRICTIVE policies are supported currently."),
@@ -263,6 +271,7 @@ mod tests {
         check("CREATE TABLE t (a int NOT NULL, b int NOT ‸NUL)", r#"syntax error at or near "NUL""#);
         check("SELECT ‸1abc", r#"trailing junk after numeric literal at or near "1abc""#);
         check(r"SELECT x, E'a: \udb99‸xy'", r#"invalid Unicode surrogate pair at or near "x""#);
+        check(r"SELECT '\u1', E'\\u1 \u0061 ‸\u061'", "invalid Unicode escape");
         check("SELECT ‸\"\"", r#"zero-length delimited identifier at or near """""#);
     }
 
@@ -381,6 +390,7 @@ mod tests {
         check("DROP OPERATOR = (int4)", SqlState::SyntaxError, "", hint);
         let hint = r"Unicode escapes must be \XXXX or \+XXXXXX.";
         check(r"SELECT U&'\061'", SqlState::SyntaxError, "", hint);
+        check(r"SELECT E'\0'", SqlState::CharacterNotInRepertoire, "", "");
         let hint = r"Unicode escapes must be \uXXXX or \UXXXXXXXX.";
         check(r"SELECT E'\u061'", SqlState::InvalidEscapeSequence, "", hint);
     }

@@ -1535,3 +1535,47 @@ proptest! {
         prop_assert!(!shown.contains(&secret), "{shown}");
     }
 }
+
+/// A text of two literals, or of one that ends later, and what stands behind it.
+#[test]
+fn escaped_literals_end_where_the_server_ends_them() {
+    let check = |text: &str, expected: &str| {
+        let scanned = Scanned::new(Sql { text, strings: Strings::Escaped }).expect(text);
+        let actions = scanned.analyze();
+        let found = actions.map(|actions| actions.iter().map(render).collect::<Vec<_>>().join("; "));
+        let found = found.unwrap_or_else(|error| error.to_string()).replace("  ", " ");
+        assert_eq!(found.trim_end(), expected, "{text}");
+    };
+    check(r"SELECT '\' , ', ssn FROM people --'", "select [read] read:people(relation) .ssn");
+    check(r"SELECT '\'; DROP TABLE t; --'", "select [read]");
+    check(r"SELECT '\', t", r#"unterminated quoted string at or near "'\', t""#);
+    check(
+        r"SELECT '\\'; DROP TABLE t; --'",
+        "select [read] !multiple-statements; drop table [define] drop:t(relation) !multiple-statements",
+    );
+    check("SELECT 'a\\''\n'\\' FROM t --'", "select [read]");
+    check(r"SELECT U&'\0041'", "unsafe use of string constant with Unicode escapes");
+    check(r"SELECT E'\' FROM t --'", "select [read]");
+}
+
+/// libpg_query keeps a text's settings for the thread when it finds an error in it.
+#[test]
+fn an_error_in_escaped_literals_does_not_change_how_others_are_read() {
+    declare_large_stack();
+    let failing = Sql { text: r"SELECT '\' x y z", strings: Strings::Escaped };
+    assert!(Scanned::new(failing).expect("short").analyze().is_err());
+    let actions = analyze(r"SELECT '\' , ', ssn FROM people --'").expect("two literals");
+    assert_eq!(actions[0].text, "SELECT $1 , $2");
+    assert_eq!(actions[0].objects, []);
+}
+
+/// Each query hands on what is inside it: that is not looked at once for every query around.
+#[test]
+fn a_long_chain_of_queries_is_gone_through_once() {
+    let chain = "SELECT a FROM t UNION ALL ".repeat(4_000) + "SELECT a FROM t";
+    assert_eq!(analyze(&chain).expect("under the limit").len(), 1);
+    let relations = vec!["t"; 5_000].join(", ");
+    let locked =
+        "SELECT * FROM (".repeat(400) + "SELECT * FROM " + &relations + &") x FOR UPDATE".repeat(400);
+    assert_eq!(analyze(&locked), Err(AnalyzeError::TooDeep));
+}

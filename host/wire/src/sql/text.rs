@@ -12,7 +12,8 @@ use std::ops::Range;
 use aws_lc_rs::digest::{Context, SHA256};
 use pg_query::protobuf::{ScanToken, Token};
 
-use super::{AnalyzeError, TEXT_BYTES_MAX};
+use super::strings::{Sql, Strings, plain_literals};
+use super::{AnalyzeError, TEXT_BYTES_MAX, depth};
 
 /// What is put after a text that is scanned. It closes nothing but a comment of one line.
 pub(crate) const SCANNED_END: &str = "\n;";
@@ -26,10 +27,22 @@ const END: u8 = 0;
 
 pub(crate) const DISAGREE: AnalyzeError = AnalyzeError::Internal { reason: "parser and scanner disagree" };
 
+/// Put before a literal that has to be read as an escape string: the scanner knows no settings.
+const ESCAPE_MARK: &str = " E";
+
 /// The tokens of a message's SQL.
 pub(crate) struct Tokens<'s> {
-    sql: &'s str,
+    text: &'s str,
     tokens: Vec<ScanToken>,
+}
+
+/// Why a text was not scanned.
+#[derive(Debug)]
+pub(crate) enum Unscannable {
+    /// The scanner's error, which may quote [`SCANNED_END`] after the text.
+    Error(pg_query::Error),
+    /// It does not find literals where they were marked.
+    Disagree,
 }
 
 /// A statement without its literals.
@@ -46,12 +59,23 @@ impl<'s> Tokens<'s> {
     /// Scans SQL, statements' ends and comments included.
     ///
     /// # Errors
-    /// The scanner's, which may quote [`SCANNED_END`] after the text.
-    pub(crate) fn scan(sql: &'s str) -> Result<Self, pg_query::Error> {
-        // `scan_tokens` must not be given a text without a token: it makes a slice of a null pointer then.
-        let mut tokens = pg_query::scan_tokens(&format!("{sql}{SCANNED_END}"))?;
-        tokens.pop();
-        Ok(Self { sql, tokens })
+    /// What the scanner has against it. The parser has something against it too, then.
+    pub(crate) fn scan(sql: Sql<'s>) -> Result<Self, Unscannable> {
+        let tokens = match sql.strings {
+            Strings::Standard => scan(sql.text)?,
+            Strings::Escaped => scan_escaped(sql.text)?,
+        };
+        Ok(Self { text: sql.text, tokens })
+    }
+
+    /// Each token's kind and place, comments included.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Token, Range<usize>)> {
+        self.tokens.iter().filter_map(|token| Some((token.token(), span(token).ok()?)))
+    }
+
+    /// Most levels that their tree has.
+    pub(crate) fn levels(&self) -> usize {
+        depth::levels(&self.tokens)
     }
 
     /// How many there are.
@@ -66,8 +90,56 @@ impl<'s> Tokens<'s> {
         let first = self.tokens.partition_point(|token| token.start < start);
         let last = self.tokens.partition_point(|token| token.start < end);
         let tokens = self.tokens.get(first..last).ok_or(DISAGREE)?;
-        normal(self.sql, tokens)
+        normal(self.text, tokens)
     }
+}
+
+fn scan(text: &str) -> Result<Vec<ScanToken>, Unscannable> {
+    // `scan_tokens` must not be given a text without a token: it makes a slice of a null pointer then.
+    let mut tokens = pg_query::scan_tokens(&format!("{text}{SCANNED_END}")).map_err(Unscannable::Error)?;
+    tokens.pop();
+    Ok(tokens)
+}
+
+/// Scans a text whose plain literals are escape strings: with each marked as one, and the marks taken out of the places.
+fn scan_escaped(text: &str) -> Result<Vec<ScanToken>, Unscannable> {
+    let literals = plain_literals(text);
+    let marked = marked(text, &literals);
+    let mut tokens = scan(&marked)?;
+    unmark(&mut tokens, &marked, &literals).ok_or(Unscannable::Disagree)?;
+    Ok(tokens)
+}
+
+fn marked(text: &str, literals: &[usize]) -> String {
+    let mut out = String::with_capacity(text.len() + literals.len() * ESCAPE_MARK.len());
+    let mut copied = 0;
+    for &literal in literals {
+        out.push_str(&text[copied..literal]);
+        out.push_str(ESCAPE_MARK);
+        copied = literal;
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// Gives tokens the places that they have without marks; nothing unless each marked literal is a token, and no other token
+/// is a literal between plain quotes.
+fn unmark(tokens: &mut [ScanToken], marked: &str, literals: &[usize]) -> Option<()> {
+    let mut passed = 0;
+    for token in tokens {
+        let start = usize::try_from(token.start).ok()?;
+        let mark = literals.get(passed).map(|literal| literal + passed * ESCAPE_MARK.len() + 1);
+        let is_marked = mark == Some(start);
+        if mark.is_some_and(|mark| mark < start) || marked.as_bytes().get(start) == Some(&b'\'') {
+            return None;
+        }
+        passed += usize::from(is_marked);
+        let removed = i32::try_from(passed * ESCAPE_MARK.len()).ok()?;
+        // The mark's letter is the first of the token.
+        token.start -= removed - i32::from(is_marked);
+        token.end -= removed;
+    }
+    (passed == literals.len()).then_some(())
 }
 
 /// What becomes of a token.
@@ -177,10 +249,16 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn normal(sql: &str) -> Normal {
-        Tokens::scan(sql).expect("SQL").statement(0, 0).expect("tokens")
+        Tokens::scan(Sql::standard(sql)).expect("SQL").statement(0, 0).expect("tokens")
+    }
+
+    fn escaped(text: &str) -> Sql<'_> {
+        Sql { text, strings: Strings::Escaped }
     }
 
     #[test]
@@ -243,7 +321,8 @@ mod tests {
     #[test]
     fn what_is_not_closed_is_not_closed_by_the_scanner() {
         for sql in ["'", "\"", "$$", "/*", "E'\\", "U&'", "SELECT 'a' 'b"] {
-            assert!(Tokens::scan(sql).is_err(), "{sql}");
+            assert!(Tokens::scan(Sql::standard(sql)).is_err(), "{sql}");
+            assert!(Tokens::scan(escaped(sql)).is_err(), "{sql}");
         }
         assert_eq!(normal("-- x").text, "");
         assert_eq!(normal("SELECT 'a' -- x").text, "SELECT $1");
@@ -252,8 +331,87 @@ mod tests {
     #[test]
     fn each_statement_has_its_own_text() {
         let sql = "SELECT 'é'; /* x */ SELECT 2";
-        let tokens = Tokens::scan(sql).expect("SQL");
+        let tokens = Tokens::scan(Sql::standard(sql)).expect("SQL");
         assert_eq!(tokens.statement(0, 11).expect("tokens").text, "SELECT $1");
         assert_eq!(tokens.statement(12, 0).expect("tokens").text, "SELECT $1");
     }
+    #[test]
+    fn escaped_literals_are_literals_to_their_end() {
+        let check = |sql: &str, expected: &str| {
+            let tokens = Tokens::scan(escaped(sql)).expect(sql);
+            assert_eq!(tokens.statement(0, 0).expect("tokens").text, expected, "{sql}");
+        };
+        check(r"SELECT 'it\'s', 'x'", "SELECT $1, $2");
+        check(r"SELECT '\\', 'x'", "SELECT $1, $2");
+        check(r"SELECT '\' , ', ssn || '' FROM people --'", "SELECT $1, ssn || $2 FROM people");
+        check(r"SELECT a'\'b'c", "SELECT a $1c");
+        check("SELECT 'a\\'' -- '\n '\\'', N'\\'', B'01'", "SELECT $1, N $2, $3");
+        check(r#"SELECT $a$ ' $a$, "'", '\'' /* ' */"#, r#"SELECT $1, "'", $2"#);
+        check(r"SELECT E'\'', e'x', _e'\''", "SELECT $1, $2, _e $3");
+    }
+
+    #[test]
+    fn tokens_stand_where_the_text_has_them() {
+        let sql = r"SELECT '\'é', E'\'', x, 'a''b' ; -- '";
+        let tokens = Tokens::scan(escaped(sql)).expect(sql);
+        let pieces: Vec<&str> = tokens.each().map(|(_, span)| &sql[span]).collect();
+        let expected = ["SELECT", r"'\'é'", ",", r"E'\''", ",", "x", ",", "'a''b'", ";", "-- '"];
+        assert_eq!(pieces, expected);
+    }
+
+    /// Each string of the tree that the parser makes stands where a token of the scanner does, and no string is missing.
+    fn check_agreement(text: &str) {
+        let sql = escaped(text);
+        let Ok(scanned) = crate::sql::Scanned::new(sql) else { return };
+        let Ok(actions) = scanned.analyze() else { return };
+        let tokens = Tokens::scan(sql).expect("it was scanned");
+        let is_string = |kind: &Token| matches!(kind, Token::Sconst | Token::Bconst | Token::Xconst);
+        let strings = tokens.each().filter(|(kind, _)| is_string(kind)).map(|(_, span)| span.start);
+        let mut found: Vec<usize> = parsed_strings(sql);
+        found.sort_unstable();
+        assert_eq!(strings.collect::<Vec<_>>(), found, "{text:?} {actions:?}");
+    }
+
+    /// Where the constants stand that a `SELECT a, b, …` lists.
+    fn parsed_strings(sql: Sql<'_>) -> Vec<usize> {
+        let of = |statements: &[pg_query::protobuf::RawStmt]| {
+            let json = serde_json::to_value(&statements[0]).expect("a tree");
+            let mut places = Vec::new();
+            constants(&json, &mut places);
+            Ok(places)
+        };
+        crate::sql::parse::with_tree_of(sql, |statements, _| of(statements)).expect("it was parsed")
+    }
+
+    fn constants(tree: &serde_json::Value, places: &mut Vec<usize>) {
+        match tree {
+            serde_json::Value::Object(fields) => {
+                if let Some(constant) = fields.get("AConst") {
+                    let is_string = ["Sval", "Bsval"].iter().any(|kind| constant["val"].get(kind).is_some());
+                    let at = constant["location"].as_u64().expect("a place");
+                    places.extend(is_string.then(|| usize::try_from(at).expect("near")));
+                }
+                fields.values().for_each(|field| constants(field, places));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| constants(item, places)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        #[test]
+        fn scanner_and_parser_find_the_same_literals(
+            pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 1..14),
+        ) {
+            crate::sql::declare_large_stack();
+            check_agreement(&format!("SELECT '{}", pieces.concat()));
+        }
+    }
+
+    const PIECES: [&str; 30] = [
+        "'", "'", "'", "'", "\\", "\\\\", "\\'", "''", "\"", "E'", "N'", "B'", "x'", "U&'", "_e'", "$$",
+        "$a$", "$", "--", "\n", "\r", "\u{b}", "/*", "*/", " ", ",", "a", "é", "0", "||",
+    ];
 }

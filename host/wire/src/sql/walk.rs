@@ -13,15 +13,19 @@ use std::collections::HashSet;
 use grille_core::action::feature;
 use grille_core::{Access, Effect, Object, ObjectKind};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CmdType, DropBehavior, OnConflictAction};
+use pg_query::protobuf::{CmdType, DropBehavior, OnConflictAction, RawStmt};
 use serde::Serialize;
 
 use super::{AnalyzeError, function, name, setting};
 use role::Role;
 use scope::{Relation, Scope};
 
-/// Deepest nesting that is walked, in nodes. The decoder's own limit is lower; this one holds should that change.
-const DEPTH_MAX: usize = 256;
+/// Most relations that are handed from inner queries to those around them, each counted once a query: a query with WITH or
+/// a lock looks at all those inside it.
+const HANDED_ON_MAX: usize = 1_000_000;
+
+/// Above a statement's node in a parser's result: the result, the statement, the node's wrapper.
+const LEVELS_ABOVE: usize = 3;
 
 /// Longest name of a setting that is looked at in a call.
 const SETTING_BYTES_MAX: usize = 64;
@@ -49,13 +53,26 @@ pub(crate) struct Mentions {
     pub(crate) columns: Vec<String>,
     /// It has a SELECT … INTO.
     pub(crate) selects_into: bool,
+    /// How many levels its tree has at least.
+    pub(crate) levels: usize,
 }
 
 /// Walks a statement.
 pub(crate) fn walk(node: &NodeEnum) -> Result<Mentions, AnalyzeError> {
+    Ok(gone_through(node)?.finish())
+}
+
+/// How many levels the statements' tree has.
+pub(crate) fn levels(statements: &[RawStmt]) -> Result<usize, AnalyzeError> {
+    let nodes = statements.iter().filter_map(|statement| statement.stmt.as_deref()?.node.as_ref());
+    let depths: Result<Vec<_>, _> = nodes.map(|node| gone_through(node).map(|walk| walk.deepest)).collect();
+    Ok(LEVELS_ABOVE + depths?.into_iter().max().unwrap_or(0))
+}
+
+fn gone_through(node: &NodeEnum) -> Result<Walk, AnalyzeError> {
     let mut walk = Walk::default();
     node.serialize(&mut walk).map_err(|_| AnalyzeError::TooDeep)?;
-    Ok(walk.finish())
+    Ok(walk)
 }
 
 /// A node on the way from the root to where the walk is.
@@ -116,6 +133,11 @@ struct Walk {
     effects: Effect,
     features: Vec<&'static str>,
     selects_into: bool,
+    /// In how many messages of the tree's encoding the walk is, and was at most.
+    depth: usize,
+    deepest: usize,
+    /// How many relations were looked at when queries ended.
+    handed_on: usize,
 }
 
 /// Statements that can have a WITH clause.
@@ -125,10 +147,7 @@ fn has_scope(kind: &str) -> bool {
 
 /// Descent: called by `visit` as the tree is gone through.
 impl Walk {
-    fn enter(&mut self, kind: &'static str) -> Result<(), visit::TooDeep> {
-        if self.frames.len() == DEPTH_MAX {
-            return Err(visit::TooDeep);
-        }
+    fn enter(&mut self, kind: &'static str) {
         if let Some(parent) = self.frames.last_mut() {
             if parent.filled.last() != Some(&parent.field) {
                 parent.filled.push(parent.field);
@@ -141,7 +160,15 @@ impl Walk {
             _ => {}
         }
         self.frames.push(Frame { kind, ..Frame::default() });
-        Ok(())
+    }
+
+    fn descend(&mut self) {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+    }
+
+    fn ascend(&mut self) {
+        self.depth -= 1;
     }
 
     fn begin_field(&mut self, field: &'static str) {
@@ -207,8 +234,8 @@ impl Walk {
         }
     }
 
-    fn leave(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
+    fn leave(&mut self) -> Result<(), visit::TooDeep> {
+        let Some(frame) = self.frames.pop() else { return Ok(()) };
         self.gather_columns(&frame);
         match frame.kind {
             "String" => self.hand_up(frame.string("sval")),
@@ -229,10 +256,11 @@ impl Walk {
             "LockingClause" => self.leave_lock(&frame),
             "IntoClause" => self.leave_into(),
             "OnConflictClause" | "MergeWhenClause" => self.hand_up_writes(&frame),
-            "SelectStmt" => self.leave_select(&frame),
-            "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.leave_write(frame),
+            "SelectStmt" => self.leave_select(&frame)?,
+            "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.leave_write(frame)?,
             _ => {}
         }
+        Ok(())
     }
 
     fn finish(mut self) -> Mentions {
@@ -259,6 +287,7 @@ impl Walk {
             features: self.features,
             columns: self.columns,
             selects_into: self.selects_into,
+            levels: self.deepest + LEVELS_ABOVE,
         }
     }
 }
@@ -331,7 +360,6 @@ impl Walk {
             known_as: known_as.to_owned(),
             location: frame.location,
             access: Access::Read,
-            cte: None,
         };
         match role::of_relation(self.parent()) {
             Role::NotARelation => {}
@@ -438,15 +466,15 @@ impl Walk {
         }
     }
 
-    fn leave_select(&mut self, frame: &Frame) {
+    fn leave_select(&mut self, frame: &Frame) -> Result<(), visit::TooDeep> {
         // The VALUES of an INSERT is a SELECT without either.
         if ["from_clause", "target_list"].iter().any(|field| frame.filled.contains(field)) {
             self.effects |= Effect::READ;
         }
-        self.close_scope();
+        self.close_scope()
     }
 
-    fn leave_write(&mut self, mut frame: Frame) {
+    fn leave_write(&mut self, mut frame: Frame) -> Result<(), visit::TooDeep> {
         let writes = match frame.kind {
             "InsertStmt" => Effect::INSERT | frame.writes,
             "UpdateStmt" => Effect::UPDATE,
@@ -467,7 +495,7 @@ impl Walk {
         if self.frames.iter().any(|outer| outer.kind == "CommonTableExpr") {
             self.features.push(feature::CTE_WRITE);
         }
-        self.close_scope();
+        self.close_scope()
     }
 
     fn mention_target(&mut self, target: Relation, writes: Effect) {
@@ -493,10 +521,17 @@ impl Walk {
         }
     }
 
-    fn close_scope(&mut self) {
-        let Some(scope) = self.scopes.pop() else { return };
-        for relation in scope.close() {
-            self.mention(relation);
+    fn close_scope(&mut self) -> Result<(), visit::TooDeep> {
+        let Some(scope) = self.scopes.pop() else { return Ok(()) };
+        let (left, looked_at) = scope.close();
+        self.handed_on += looked_at;
+        if self.handed_on > HANDED_ON_MAX {
+            return Err(visit::TooDeep);
         }
+        match self.scopes.last_mut() {
+            Some(scope) => scope.hand_up(left),
+            None => self.relations.extend(left.into_list()),
+        }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod limits;
 mod network;
 mod plugin;
 mod role;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -46,6 +47,7 @@ pub(super) fn check(file: File, source: &Source, problems: &mut Vec<Problem>) ->
             .collect(),
     };
     let plugins = file.plugin.iter().filter_map(|plugin| check.plugin(plugin)).collect();
+    let trust = file.trust.iter().filter_map(|rule| check.trust(rule)).collect();
     let plugin_limits = check.plugin_limits(&file.limits);
     let proxy = check.proxy(&file);
     let log = LogSettings { format: file.log.format, level: file.log.level.to_string() };
@@ -55,10 +57,13 @@ pub(super) fn check(file: File, source: &Source, problems: &mut Vec<Problem>) ->
         label_uses: role::label_uses(&file.role),
         roles,
         plugins,
+        trust,
         plugin_limits: plugin_limits?,
         plugin_uses: uses,
         cache_directory: check.optional_path(file.cache.directory.as_ref()),
+        state_directory: check.optional_path(file.plugins.state_directory.as_ref()),
         admin: check.admin(file.admin.as_ref())?,
+        recording_directory: check.recording_directory(&file)?,
         audit: check.audit(file.audit.as_ref()?),
         log,
         warnings: Vec::new(),
@@ -89,6 +94,12 @@ impl Check<'_> {
         path.map(|path| self.path(path))
     }
 
+    /// Beside the audit directory, unless the file says otherwise.
+    fn recording_directory(&self, file: &File) -> Option<PathBuf> {
+        let own = self.optional_path(file.recording.directory.as_ref());
+        own.or_else(|| Some(self.path(&file.audit.as_ref()?.directory).with_file_name("recordings")))
+    }
+
     fn sections_are_there(&mut self, file: &File) {
         let mut need = |there: bool, message: &str| {
             if !there {
@@ -110,6 +121,7 @@ impl Check<'_> {
         self.unique("upstream", file.upstream.iter().map(|upstream| &upstream.name));
         self.unique("role", file.role.iter().map(|role| &role.name));
         self.unique("plugin", file.plugin.iter().map(|plugin| &plugin.name));
+        self.unique("trust", file.trust.iter().map(|rule| &rule.name));
     }
 
     /// Names are well formed and there is one of each.

@@ -1,13 +1,26 @@
 //! Plugins as the file names them; what they are is known when they are loaded.
 
-use grille_core::PluginId;
+use std::time::Duration;
+
+use grille_core::rollout::{NotATarget, Rules};
+use grille_core::{Digest, NotADigest, PluginId};
 use grille_plugin::{Capability, Grants};
+use grille_trust::Unsigned;
 use serde_json::{Map, Value as Json};
 
 use super::Check;
 use crate::config::at::At;
 use crate::config::problem::Problem;
-use crate::config::{PluginSettings, PluginUse, file, most_similar};
+use crate::config::{PluginSettings, PluginUse, RolloutSettings, file, most_similar};
+
+/// Longest probation: longer than a week, nobody remembers what changed.
+const PROBATION_MAX: Duration = Duration::from_hours(168);
+
+/// Shortest latency budget: below, the machine's own hiccups are what is judged.
+const LATENCY_BUDGET_MIN: Duration = Duration::from_millis(1);
+
+/// Longest latency budget: as long as a call may take at most (`[limits] plugin_deadline`).
+const LATENCY_BUDGET_MAX: Duration = Duration::from_secs(10);
 
 impl Check<'_> {
     /// A plugin to load.
@@ -17,6 +30,7 @@ impl Check<'_> {
             None => None,
         };
         let grants = self.grants(plugin);
+        let rollout = self.rollout(&plugin.rollout);
         let settings = to_json(&plugin.settings);
         if settings.is_none() {
             self.error(&plugin.settings, "`inf` and `nan` cannot be given to a plugin");
@@ -25,11 +39,39 @@ impl Check<'_> {
             name: PluginId::new(plugin.name.as_str()),
             file: self.path(&plugin.file),
             digest,
+            unsigned: if *plugin.unsigned { Unsigned::Accept } else { Unsigned::Refuse },
             settings: settings?,
             grants: grants?,
+            rollout: rollout?,
             at: plugin.file.span(),
             settings_at: plugin.settings.span(),
         })
+    }
+
+    /// `None` goes with an error.
+    fn rollout(&mut self, rollout: &file::Rollout) -> Option<RolloutSettings> {
+        let target = match rollout.to.parse() {
+            Ok(target) => Some(target),
+            Err(error @ (NotATarget::Stage | NotATarget::Share(_))) => {
+                self.error(&rollout.to, format!("`{}`: {error}", *rollout.to));
+                None
+            }
+        };
+        let probation = rollout.probation.0;
+        if probation > PROBATION_MAX {
+            self.error(&rollout.probation, "`probation` is at most `168h`");
+        }
+        if *rollout.failures_max == 0 {
+            self.error(&rollout.failures_max, "`failures_max` is 1 or more");
+        }
+        if let Some(budget) = &rollout.latency_budget
+            && !(LATENCY_BUDGET_MIN..=LATENCY_BUDGET_MAX).contains(&budget.0)
+        {
+            self.error(budget, "`latency_budget` is from `1ms` to `10s`");
+        }
+        let rules = Rules { probation_s: probation.as_secs(), failures_max: *rollout.failures_max };
+        let latency_budget = rollout.latency_budget.as_ref().map(|budget| budget.0);
+        Some(RolloutSettings { target: target?, rules, latency_budget })
     }
 
     /// `None` goes with an error.
@@ -55,7 +97,7 @@ impl Check<'_> {
         Some(grants)
     }
 
-    fn capability(&mut self, word: &At<String>) -> Option<Capability> {
+    pub(super) fn capability(&mut self, word: &At<String>) -> Option<Capability> {
         let capability = Capability::from_word(word);
         if capability.is_none() {
             let known = Capability::ALL.into_iter().map(Capability::as_str);
@@ -103,14 +145,8 @@ impl Check<'_> {
         }
     }
 
-    fn digest(&mut self, digest: &At<String>) -> Option<String> {
-        let hexadecimal = digest
-            .strip_prefix("sha256:")
-            .filter(|text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if hexadecimal.is_none() {
-            self.error(digest, "a digest is `sha256:` and 64 hexadecimal digits");
-        }
-        hexadecimal.map(str::to_ascii_lowercase)
+    fn digest(&mut self, digest: &At<String>) -> Option<Digest> {
+        digest.parse().map_err(|error: NotADigest| self.error(digest, error.to_string())).ok()
     }
 
     /// A plugin that no role names does nothing, which is seldom meant.

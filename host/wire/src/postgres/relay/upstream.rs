@@ -9,7 +9,7 @@ use grille_core::{ClientMessage, ExchangeId};
 
 use super::super::frame::{self, Body};
 use super::super::message::{Severity, backend, decode_row_description, put_error, report_fields};
-use super::super::names::{NAMES_MAX, Portal, Prepared};
+use super::super::names::{NAMES_MAX, Portal, Prepared, Undone};
 use super::super::{Statement, Violation};
 use super::copying::Copying;
 use super::pending::{Origin, Pending, Running, TransactionStatus};
@@ -403,8 +403,14 @@ impl Relay {
         let mut ended = Vec::new();
         for (index, pending) in skipped.into_iter().enumerate().rev() {
             match pending {
-                Pending::Parse(change, _) | Pending::CloseStatement(change) => self.statements.undo(change),
-                Pending::Bind(change, _) | Pending::ClosePortal(change) => self.portals.undo(change),
+                Pending::Parse(change, _) | Pending::CloseStatement(change) => {
+                    let undone = if index == 0 { Undone::Failed } else { Undone::Skipped };
+                    self.statements.undo(change, undone);
+                }
+                // A failure ends portals too, when is not known here.
+                Pending::Bind(change, _) | Pending::ClosePortal(change) => {
+                    self.portals.undo(change, Undone::Failed);
+                }
                 Pending::Describe { portal, .. } => {
                     if let Some(portal) = portal {
                         portal.set_described(portal.fields.get().is_some());

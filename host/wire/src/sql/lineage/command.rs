@@ -16,29 +16,29 @@ use super::scope::{Found, Item, Scope, Source};
 use super::taint::{Cell, Columns, Field, Form, Taint};
 use super::tracer::{Author, Tracer};
 use super::{Lineage, Output, Outputs, Provenance};
-use crate::sql::name;
 use crate::sql::schema::SchemaColumn;
+use crate::sql::{Sql, name};
 
-/// The lineage of a statement. Locations in it are offsets in `text`.
+/// The lineage of a statement. Locations in it are offsets in `sql`.
 pub(super) fn lineage<'t, 's: 't>(
     context: &mut Context<'s>,
     node: &'t NodeEnum,
-    text: &'t str,
+    sql: Sql<'t>,
 ) -> Traced<Lineage> {
     context.enter()?;
     let lineage = match node {
-        NodeEnum::PrepareStmt(prepare) => later(context, prepare.query.as_deref(), text),
-        NodeEnum::DeclareCursorStmt(declare) => later(context, declare.query.as_deref(), text),
-        _ => now(context, node, text),
+        NodeEnum::PrepareStmt(prepare) => later(context, prepare.query.as_deref(), sql),
+        NodeEnum::DeclareCursorStmt(declare) => later(context, declare.query.as_deref(), sql),
+        _ => now(context, node, sql),
     };
     context.leave();
     lineage
 }
 
 /// A statement that runs under a name later. What speaks against it is known now.
-fn later<'t, 's: 't>(context: &mut Context<'s>, node: Option<&'t Node>, text: &'t str) -> Traced<Lineage> {
+fn later<'t, 's: 't>(context: &mut Context<'s>, node: Option<&'t Node>, sql: Sql<'t>) -> Traced<Lineage> {
     let Some(node) = node.and_then(|node| node.node.as_ref()) else { return Ok(unknown()) };
-    let inner = lineage(context, node, text)?;
+    let inner = lineage(context, node, sql)?;
     Ok(Lineage { outputs: Outputs::None, made: None, inner: Some(Box::new(inner.clone())), ..inner })
 }
 
@@ -46,9 +46,9 @@ fn unknown() -> Lineage {
     Lineage { outputs: Outputs::Unknown, touches_protected: true, ..Lineage::default() }
 }
 
-fn now<'t, 's: 't>(context: &mut Context<'s>, node: &'t NodeEnum, text: &'t str) -> Traced<Lineage> {
+fn now<'t, 's: 't>(context: &mut Context<'s>, node: &'t NodeEnum, sql: Sql<'t>) -> Traced<Lineage> {
     let naming = context.naming;
-    let mut tracer = Tracer::new(context, naming.search_path.as_deref(), text, Author::Client);
+    let mut tracer = Tracer::new(context, naming.search_path.as_deref(), sql, Author::Client);
     let outputs = tracer.statement(node)?;
     let findings = std::mem::take(&mut tracer.findings);
     let made = tracer.made.take();

@@ -12,6 +12,7 @@ use super::taint::{Form, Taint, Value};
 use super::tracer::Tracer;
 use super::{Operand, Purpose};
 use crate::sql::name;
+use crate::sql::strings::literal_end;
 
 /// What the parts of a condition use.
 #[derive(Default)]
@@ -145,7 +146,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
     fn literal(&self, constant: &AConst) -> Option<Operand> {
         let Some(Val::Sval(_)) = &constant.val else { return None };
         let start = usize::try_from(constant.location).ok()?;
-        let end = literal_end(self.text, start)?;
+        let end = literal_end(self.sql, start)?;
         Some(Operand::Literal { start, end })
     }
 }
@@ -156,36 +157,15 @@ fn keeps_text(cast: &TypeCast) -> bool {
     cast.type_name.as_ref().is_some_and(is_text)
 }
 
-/// Where the token ends that starts there, by the scanner: a literal can be quoted in many ways.
-fn literal_end(text: &str, start: usize) -> Option<usize> {
-    let rest = text.get(start..)?;
-    // The common way needs no scanner: quotes around, doubled inside, and not going on in another line.
-    if rest.starts_with('\'') {
-        let mut at = 1;
-        while let Some(quote) = rest.get(at..)?.find('\'') {
-            at += quote + 1;
-            let after = rest.get(at..)?;
-            if after.starts_with('\'') {
-                at += 1;
-            } else if after.trim_start().starts_with('\'') {
-                break;
-            } else {
-                return Some(start + at);
-            }
-        }
-    }
-    let tokens = pg_query::scan_tokens(rest).ok()?;
-    tokens.first().and_then(|token| usize::try_from(token.end).ok()).map(|end| start + end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::{Sql, Strings};
 
     #[test]
     fn a_literal_ends_with_its_quotes() {
         let check = |text: &str, start: usize, expected: &str| {
-            let end = literal_end(text, start).expect(text);
+            let end = literal_end(Sql::standard(text), start).expect(text);
             assert_eq!(&text[start..end], expected, "{text}");
         };
         check("x = 'abc' AND", 4, "'abc'");
@@ -195,5 +175,12 @@ mod tests {
         check("x = 'a'\n  'b' AND", 4, "'a'\n  'b'");
         check("x IN ('ä', 'ö')", 6, "'ä'");
         check("x = U&'d\\0061t' z", 4, "U&'d\\0061t'");
+        check(r"x = 'a\' OR y", 4, r"'a\'");
+    }
+
+    #[test]
+    fn an_escaped_literal_ends_with_its_quotes() {
+        let text = r"x = 'a\'b' OR y = 'c'";
+        assert_eq!(literal_end(Sql { text, strings: Strings::Escaped }, 4), Some(10));
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::taint::{Cell, Taint};
 use super::{Naming, Protection, Purpose, UnknownFunction, Use};
 use crate::sql::AnalyzeError;
+use crate::sql::parse::Size;
 use crate::sql::schema::{ColumnId, Schema};
 
 /// Most steps of one trace: an expression, or eight columns looked at. A statement of the longest SQL takes some 200,000; more
@@ -14,7 +15,8 @@ use crate::sql::schema::{ColumnId, Schema};
 pub(super) const WORK_MAX: usize = 4_000_000;
 
 /// Deepest nesting that is traced, in expressions and queries, views included. It takes a third of
-/// [`STACK_BYTES`](crate::sql::STACK_BYTES) in an unoptimised build.
+/// [`STACK_BYTES`](crate::sql::STACK_BYTES) in an unoptimised build. A statement whose tree is deeper than that stack has room
+/// for may nest as much more: it is traced on the larger stack that its tree has needed.
 const DEPTH_MAX: usize = 600;
 
 /// Most rounds in which a recursive query has to come to an end; one that does not is unknown.
@@ -31,6 +33,7 @@ pub(super) struct Context<'s> {
     pub(super) views: HashMap<u32, Option<Rc<View>>>,
     work: usize,
     depth: usize,
+    depth_max: usize,
     anything: OnceCell<bool>,
 }
 
@@ -77,7 +80,21 @@ impl<'s> Context<'s> {
         protection: &'s dyn Protection,
         work: usize,
     ) -> Self {
-        Self { schema, naming, protection, views: HashMap::new(), work, depth: 0, anything: OnceCell::new() }
+        Self {
+            schema,
+            naming,
+            protection,
+            views: HashMap::new(),
+            work,
+            depth: 0,
+            depth_max: DEPTH_MAX,
+            anything: OnceCell::new(),
+        }
+    }
+
+    /// The same on a stack for trees of that size.
+    pub(super) fn for_trees_of(self, size: Size) -> Self {
+        Self { depth_max: DEPTH_MAX + size.levels, ..self }
     }
 
     /// How much work is left.
@@ -99,7 +116,7 @@ impl<'s> Context<'s> {
     /// One level down; to be left again.
     pub(super) fn enter(&mut self) -> Traced<()> {
         self.spend(1)?;
-        if self.depth == DEPTH_MAX {
+        if self.depth == self.depth_max {
             return Err(AnalyzeError::TooDeep);
         }
         self.depth += 1;

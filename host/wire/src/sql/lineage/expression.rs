@@ -21,7 +21,10 @@ pub(super) const BOOLEAN: Kind = Kind::of(kind::BOOL);
 impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// What an expression gives.
     pub(super) fn value(&mut self, node: &'t Node, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {
-        self.nested(|tracer| tracer.value_of(node, scope))
+        let value = self.nested(|tracer| tracer.value_of(node, scope))?;
+        // Each level of an expression carries along what all inside it comes from.
+        self.context.spend(value.cell.taint.columns.len() / 8)?;
+        Ok(value)
     }
 
     fn value_of(&mut self, node: &'t Node, scope: &Scope<'_, 't>) -> Traced<Value<'t>> {

@@ -38,8 +38,11 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use pg_query::protobuf::RawStmt;
+
+use super::parse::Size;
 use super::schema::{ColumnId, Relation, Schema, SchemaColumn};
-use super::{AnalyzeError, parse, readable};
+use super::{AnalyzeError, Sql, parse, readable};
 use context::{Context, WORK_MAX};
 
 /// How names are resolved beyond what the schema says.
@@ -191,7 +194,7 @@ pub struct UnknownFunction {
 /// # Errors
 /// As [`analyze`](super::analyze).
 pub fn trace(
-    sql: &str,
+    sql: Sql<'_>,
     schema: &Schema,
     naming: &Naming,
     protection: &dyn Protection,
@@ -205,29 +208,30 @@ pub fn trace(
 /// # Errors
 /// As [`analyze`](super::analyze).
 pub fn trace_in_turn(
-    sql: &str,
+    sql: Sql<'_>,
     schema: &Schema,
     protection: &dyn Protection,
     names: &mut (dyn FnMut(&[Lineage]) -> Option<Naming> + Send),
 ) -> Result<Vec<Lineage>, AnalyzeError> {
-    readable(sql)?;
-    parse::on_large_stack(|| trace_statements(sql, schema, protection, names))?
+    readable(sql.text)?;
+    parse::with_tree_of(sql, |statements, size| {
+        trace_statements(sql, statements, size, schema, protection, names)
+    })
 }
 
 fn trace_statements(
-    sql: &str,
+    sql: Sql<'_>,
+    statements: &[RawStmt],
+    size: Size,
     schema: &Schema,
     protection: &dyn Protection,
     names: &mut (dyn FnMut(&[Lineage]) -> Option<Naming> + Send),
 ) -> Result<Vec<Lineage>, AnalyzeError> {
-    // A token takes two bytes at the least, so that this is a bound of their number.
-    let _turn = parse::turn(sql.len() / 2);
-    let statements = parse::parse(sql)?;
     let mut lineages = Vec::with_capacity(statements.len());
     let mut naming = names(&lineages).unwrap_or_default();
     let mut work = WORK_MAX;
     while lineages.len() < statements.len() {
-        let mut context = Context::new(schema, &naming, protection, work);
+        let mut context = Context::new(schema, &naming, protection, work).for_trees_of(size);
         let mut changed = None;
         while changed.is_none()
             && let Some(statement) = statements.get(lineages.len())
@@ -268,5 +272,5 @@ pub trait Spread: Sync {
 /// # Errors
 /// As [`analyze`](super::analyze), where no thread is to be had.
 pub fn spread<S: Spread>(schema: &Schema, spread: &S) -> Result<HashMap<ColumnId, S::Rule>, AnalyzeError> {
-    parse::on_large_stack(|| spread::closure(schema, spread))
+    parse::on_stack_for(Size::SMALL, || spread::closure(schema, spread))
 }

@@ -13,7 +13,7 @@ use super::scope::{Item, Sight, Source, renamed};
 use super::taint::{Cell, Columns, Form, Taint};
 use super::tracer::{Author, Tracer};
 use crate::sql::schema::{ColumnId, Relation, RelationKind};
-use crate::sql::{name, parse};
+use crate::sql::{Sql, name, parse};
 
 impl<'t, 's: 't> Tracer<'_, 's, 't> {
     /// A relation, or a WITH query, in FROM.
@@ -158,7 +158,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
 
     fn read_definition(&mut self, relation: &Relation) -> View {
         let Some(definition) = relation.definition.as_deref() else { return View::unknown() };
-        let Ok(statements) = parse::parse(definition) else { return View::unknown() };
+        let Ok(statements) = parse::parse_definition(definition) else { return View::unknown() };
         let [statement] = &statements[..] else { return View::unknown() };
         let Some(NodeEnum::SelectStmt(select)) = statement.stmt.as_ref().and_then(|node| node.node.as_ref())
         else {
@@ -166,7 +166,7 @@ impl<'t, 's: 't> Tracer<'_, 's, 't> {
         };
         // `pg_get_viewdef` leaves off the schema where a fresh connection finds the name without.
         let path = Some(self.context.schema.search_path());
-        let mut tracer = Tracer::new(self.context, path, definition, Author::View);
+        let mut tracer = Tracer::new(self.context, path, Sql::standard(definition), Author::View);
         let Ok(query) = tracer.select(select, None) else { return View::unknown() };
         let cells = match &query.columns {
             Columns::Known(fields) if fields.len() == relation.columns.len() => {

@@ -6,8 +6,8 @@ use super::context::{Context, WORK_MAX};
 use super::taint::{Cell, Form};
 use super::tracer::{Author, Tracer};
 use super::{Naming, Protection, Spread};
-use crate::sql::parse;
 use crate::sql::schema::{ColumnId, Relation, RelationKind, Schema, SchemaColumn};
+use crate::sql::{Sql, parse, walk};
 
 /// What is known to be protected so far.
 struct SoFar<'a, S: Spread> {
@@ -132,9 +132,9 @@ fn generated_columns(schema: &Schema) -> Vec<(ColumnId, Vec<ColumnId>)> {
 
 /// Names of columns in an expression; nothing where it cannot be read.
 fn names_in(expression: &str) -> Option<Vec<String>> {
-    let statements = parse::parse(&format!("SELECT {expression}")).ok()?;
+    let statements = parse::parse_definition(&format!("SELECT {expression}")).ok()?;
     let node = statements.first()?.stmt.as_ref()?.node.as_ref()?;
-    let columns = crate::sql::walk::walk(node).ok()?.columns;
+    let columns = walk::walk(node).ok()?.columns;
     // A whole row stands for all.
     (!columns.iter().any(|name| name == "*")).then_some(columns)
 }
@@ -155,7 +155,7 @@ fn view_columns<S: Spread>(
     for view in views.filter(|relation| !relation.is_system()) {
         // Each has as much work as a statement.
         context.refill();
-        let mut tracer = Tracer::new(&mut context, None, "", Author::View);
+        let mut tracer = Tracer::new(&mut context, None, Sql::standard(""), Author::View);
         for (index, column) in view.columns.iter().enumerate() {
             let Ok(cell) = tracer.relation_cell(view, index) else { continue };
             if let Some(rule) = rule_of(spread, rules, &cell) {

@@ -18,6 +18,7 @@ mod totality;
 mod writes;
 
 use super::{Lineage, Naming, Operand, Outputs, Provenance, Purpose, trace};
+use crate::sql::Sql;
 use crate::sql::schema::{ColumnId, Schema};
 use schema::{SCHEMA, rules};
 
@@ -27,7 +28,7 @@ fn default_naming() -> Naming {
 
 /// The lineage of the statements, under such names.
 fn check_named(sql: &str, naming: &Naming, expected: &str) {
-    let lineages = trace(sql, &SCHEMA, naming, &rules()).expect(sql);
+    let lineages = trace(Sql::standard(sql), &SCHEMA, naming, &rules()).expect(sql);
     let shown: Vec<String> = lineages.iter().map(|lineage| shown(lineage, sql, &SCHEMA)).collect();
     assert_eq!(shown.join(" // "), expected, "{sql}");
 }
@@ -36,7 +37,7 @@ fn check_named(sql: &str, naming: &Naming, expected: &str) {
 fn check_all(table: &[(&str, &str)]) {
     let mut wrong = String::new();
     for (sql, expected) in table {
-        let found = match trace(sql, &SCHEMA, &default_naming(), &rules()) {
+        let found = match trace(Sql::standard(sql), &SCHEMA, &default_naming(), &rules()) {
             Ok(lineages) => {
                 let all: Vec<String> = lineages.iter().map(|lineage| shown(lineage, sql, &SCHEMA)).collect();
                 all.join(" // ")

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::{Context, Findings, Traced};
 use super::taint::{Cell, Columns, Taint, Value};
 use super::{Purpose, UnknownFunction};
+use crate::sql::Sql;
 use crate::sql::schema::Relation;
 
 /// Who wrote the text.
@@ -34,7 +35,7 @@ pub(super) struct Tracer<'c, 's: 't, 't> {
     /// Schemas in which names are looked up; none when any may be meant.
     pub(super) path: Option<&'s [Box<str>]>,
     /// What locations are offsets in.
-    pub(super) text: &'t str,
+    pub(super) sql: Sql<'t>,
     pub(super) author: Author,
     /// How many calls may have given several rows so far.
     pub(super) sets: usize,
@@ -44,7 +45,7 @@ impl<'c, 's: 't, 't> Tracer<'c, 's, 't> {
     pub(super) fn new(
         context: &'c mut Context<'s>,
         path: Option<&'s [Box<str>]>,
-        text: &'t str,
+        sql: Sql<'t>,
         author: Author,
     ) -> Self {
         Self {
@@ -53,7 +54,7 @@ impl<'c, 's: 't, 't> Tracer<'c, 's, 't> {
             made: None,
             ctes: Vec::new(),
             path,
-            text,
+            sql,
             author,
             sets: 0,
         }

@@ -3,7 +3,12 @@
 //!
 //! Places are byte offsets here.
 
+use std::ops::Range;
+
 use pg_query::protobuf::Token;
+
+use crate::sql::strings::{Sql, bad_unicode_escape};
+use crate::sql::text::Tokens;
 
 /// Longest text in which a place is looked for by reading parts of it again, in bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 16 << 10;
@@ -28,6 +33,10 @@ pub(super) enum Place {
     SchemaElement,
     /// At INITIALLY DEFERRED or NOT DEFERRABLE, whichever comes later.
     DeferralConflict,
+    /// At the only literal with Unicode escapes.
+    UnicodeLiteral,
+    /// At the first escape in a literal that is no Unicode escape and begins as one.
+    Escape,
     /// At the first object of a publication that has a flaw.
     PublicationObject(Flaw),
 }
@@ -97,17 +106,20 @@ fn first_to_fail(
 pub(super) fn of(
     place: Place,
     quoted: &str,
-    sql: &str,
+    sql: Sql<'_>,
     message: &str,
     reparse: Reparse<'_>,
 ) -> Option<usize> {
-    if matches!(place, Place::Lost) || sql.len() > TEXT_BYTES_MAX {
+    if matches!(place, Place::Lost) || sql.text.len() > TEXT_BYTES_MAX {
         return None;
     }
+    if matches!(place, Place::Escape) {
+        return bad_unicode_escape(sql);
+    }
     let words = words(sql)?;
-    let statement = failing_statement(sql, &words, message, reparse)?;
+    let statement = failing_statement(sql.text, &words, message, reparse)?;
     let index = match place {
-        Place::Lost => None,
+        Place::Lost | Place::Escape => None,
         Place::At(pattern, at) => only(statement, pattern, quoted).map(|start| start + at),
         Place::Name => only_name(statement, quoted),
         Place::SchemaElement => schema_element(statement),
@@ -115,6 +127,7 @@ pub(super) fn of(
             let deferred = only(statement, &["initially", "deferred"], quoted)?;
             only(statement, &["not", "deferrable"], quoted).map(|never| never.max(deferred))
         }
+        Place::UnicodeLiteral => only_window(statement, 1, |words| words[0].text.starts_with("u&'")),
         Place::PublicationObject(flaw) => publication_object(statement, flaw),
     };
     statement.get(index?).map(|word| word.start)
@@ -148,17 +161,15 @@ impl Word {
     }
 }
 
-fn words(sql: &str) -> Option<Vec<Word>> {
-    // There is a token, for there is an error: the scanner must not be given a text without.
-    let tokens = pg_query::scan_tokens(sql).ok()?;
+fn words(sql: Sql<'_>) -> Option<Vec<Word>> {
+    let tokens = Tokens::scan(sql).ok()?;
     let mut depth = 0_usize;
     let mut words = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        if matches!(token.token(), Token::SqlComment | Token::CComment) {
+    for (kind, Range { start, end }) in tokens.each() {
+        if matches!(kind, Token::SqlComment | Token::CComment) {
             continue;
         }
-        let (start, end) = (usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?);
-        let text = sql.get(start..end)?;
+        let text = sql.text.get(start..end)?;
         if text == ")" {
             depth = depth.saturating_sub(1);
         }

@@ -33,11 +33,14 @@ pub(super) struct Inside<'w> {
     nodes: Nodes,
 }
 
-/// `Node` only wraps the enum of all nodes; it is no level of its own.
+/// What the fields or elements are in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Nodes {
+    /// `Node`, which only wraps the enum of all nodes.
     Wrapper,
+    /// A node.
     Level,
+    List,
 }
 
 impl SerializeStruct for Inside<'_> {
@@ -59,10 +62,11 @@ impl SerializeStruct for Inside<'_> {
     }
 
     fn end(self) -> Result<(), TooDeep> {
-        if self.nodes == Nodes::Level {
-            self.walk.leave();
+        self.walk.ascend();
+        match self.nodes {
+            Nodes::Level => self.walk.leave(),
+            Nodes::Wrapper | Nodes::List => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -101,10 +105,11 @@ impl<'w> Serializer for &'w mut Walk {
     type SerializeStructVariant = Impossible<(), TooDeep>;
 
     fn serialize_struct(self, kind: &'static str, _fields: usize) -> Result<Inside<'w>, TooDeep> {
+        self.descend();
         if kind == "Node" {
             return Ok(Inside { walk: self, nodes: Nodes::Wrapper });
         }
-        self.enter(kind)?;
+        self.enter(kind);
         Ok(Inside { walk: self, nodes: Nodes::Level })
     }
 
@@ -131,7 +136,7 @@ impl<'w> Serializer for &'w mut Walk {
     }
 
     fn serialize_seq(self, _length: Option<usize>) -> Result<Inside<'w>, TooDeep> {
-        Ok(Inside { walk: self, nodes: Nodes::Wrapper })
+        Ok(Inside { walk: self, nodes: Nodes::List })
     }
 
     fn serialize_str(self, value: &str) -> Result<(), TooDeep> {

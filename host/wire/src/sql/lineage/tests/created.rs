@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::schema::SCHEMA;
 use super::{check_all, rules, shown};
+use crate::sql::Sql;
 use crate::sql::lineage::{Lineage, Naming, trace, trace_in_turn};
 use crate::sql::schema::Relation;
 
@@ -12,7 +13,7 @@ fn public() -> Naming {
 }
 
 fn made(sql: &str, naming: &Naming) -> Option<Arc<Relation>> {
-    trace(sql, &SCHEMA, naming, &rules()).expect(sql).pop().and_then(|lineage| lineage.made)
+    trace(Sql::standard(sql), &SCHEMA, naming, &rules()).expect(sql).pop().and_then(|lineage| lineage.made)
 }
 
 /// `schema.table(column:type …)`; types that are not known are 0.
@@ -51,7 +52,7 @@ fn a_view_over_nothing_protected_is_made_and_may_be_read_only() {
         ("DELETE FROM levels RETURNING who", "who? | (under view levels)()!"),
         ("EXPLAIN SELECT * FROM levels", "QUERY PLAN?"),
     ] {
-        let lineages = trace(sql, &SCHEMA, &naming, &rules()).unwrap();
+        let lineages = trace(Sql::standard(sql), &SCHEMA, &naming, &rules()).unwrap();
         let shown: Vec<String> = lineages.iter().map(|lineage| shown(lineage, sql, &SCHEMA)).collect();
         assert_eq!(shown.join(" // "), expected, "{sql}");
     }
@@ -107,7 +108,7 @@ fn check_after(path: Option<&[&str]>, making: &[&str], uncertain: &[&str], sql: 
         created,
         ..Naming::default()
     };
-    let lineages = trace(sql, &SCHEMA, &naming, &rules()).expect(sql);
+    let lineages = trace(Sql::standard(sql), &SCHEMA, &naming, &rules()).expect(sql);
     let found: Vec<String> = lineages.iter().map(|lineage| shown(lineage, sql, &SCHEMA)).collect();
     assert_eq!(found.join(" // "), expected, "{making:?}; {sql}");
 }
@@ -165,7 +166,7 @@ fn names_change_from_statement_to_statement() {
         let created = done.last().map(|last| last.made.iter().cloned().collect()).unwrap_or_default();
         (done.len() < 2 || done.len() == 3).then(|| Naming { created, ..public() })
     };
-    let lineages = trace_in_turn(sql, &SCHEMA, &rules(), &mut names).expect(sql);
+    let lineages = trace_in_turn(Sql::standard(sql), &SCHEMA, &rules(), &mut names).expect(sql);
     let found: Vec<String> = lineages.iter().map(|lineage| shown(lineage, sql, &SCHEMA)).collect();
     assert_eq!(found, ["-", "upper", "-", "upper~users.ssn"]);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::{Protection, Purpose, trace};
 use super::default_naming;
+use crate::sql::Sql;
 use crate::sql::schema::{
     Collation, ColumnId, Compared, Occasion, Relation, RelationKind, Schema, SchemaColumn, SchemaParts,
 };
@@ -102,7 +103,7 @@ fn schema() -> Schema {
 
 fn check(sql: &str, expected: &[(u32, i16)]) {
     let schema = schema();
-    let lineages = trace(sql, &schema, &default_naming(), &Secrets(&schema)).unwrap();
+    let lineages = trace(Sql::standard(sql), &schema, &default_naming(), &Secrets(&schema)).unwrap();
     let probed: BTreeSet<ColumnId> = lineages
         .iter()
         .flat_map(|lineage| &lineage.uses)

@@ -1,21 +1,12 @@
-//! A private PostgreSQL with sample data, an OpenID Connect issuer, and Grille between them and the client, with both plugins.
-//!
-//! `demo` prints the psql line to try and waits for ctrl-c. `demo --check` runs the story without a person: a line for
-//! each step, and exit code 0 only if each was seen.
-#![forbid(unsafe_code)]
+//! The story that `cargo xtask demo --check` tells without a person: a line for each step.
 
-use std::io::IsTerminal;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
-use grille_harness::{
-    Endpoint, Grille, GrilleOptions, IdentityClient, IdentityProvider, PostgresServer, Python, Ran, policy,
-    sample, wait, workspace,
-};
+use grille_harness::{Python, Ran, sample, wait, workspace};
 use serde_json::Value;
 
-/// Who asks.
-const PRINCIPAL: &str = "ada";
+use crate::stage::{PRINCIPAL, Stage};
 
 /// In a literal of a statement; it must not be recorded.
 const LITERAL: &str = "a-literal-that-nobody-may-record";
@@ -23,15 +14,6 @@ const LITERAL: &str = "a-literal-that-nobody-may-record";
 /// What each client reads.
 const QUERY: &str = "SELECT id, name, email, phone, card, ssn, iban, notes, profile, tags, balance, born, uid, active \
                      FROM customers ORDER BY id";
-
-fn main() -> anyhow::Result<ExitCode> {
-    let stage = Stage::set()?;
-    if std::env::args().any(|argument| argument == "--check") {
-        return stage.check();
-    }
-    stage.invite()?;
-    Ok(ExitCode::SUCCESS)
-}
 
 /// A step of the story.
 struct Step {
@@ -57,53 +39,9 @@ const STORY: [Step; 9] = [
     Step { told: "no value, literal or password is in log, audit or metrics", see: Stage::nothing_leaked },
 ];
 
-/// Everything the story needs.
-struct Stage {
-    grille: Grille,
-    client: Endpoint,
-    application: sample::Application,
-    postgres: PostgresServer,
-    _provider: IdentityProvider,
-}
-
 impl Stage {
-    fn set() -> anyhow::Result<Self> {
-        let (postgres, application) = PostgresServer::start_with_sample()?;
-        let provider = IdentityProvider::start(vec![IdentityClient::new(PRINCIPAL, &[policy::ANALYSTS])])?;
-        let upstream = Endpoint { ca: Some(postgres.ca().to_owned()), ..application.direct.clone() };
-        let grille = Grille::start(&GrilleOptions {
-            provider: &provider,
-            issuer: "",
-            upstreams: &[(sample::DATABASE, upstream)],
-            policy: &policy::standard(sample::DATABASE)?,
-        })?;
-        let client = grille.endpoint(sample::DATABASE, &provider.token(PRINCIPAL)?);
-        let client = Endpoint { user: PRINCIPAL.to_owned(), ..client };
-        Ok(Self { grille, client, application, postgres, _provider: provider })
-    }
-
-    /// Tells a person what to try, and waits.
-    fn invite(&self) -> anyhow::Result<()> {
-        let Endpoint { port, database, user, password, .. } = &self.client;
-        let ca = self.grille.ca().display();
-        println!("Grille is in front of a PostgreSQL with sample data. Try:\n");
-        println!(
-            "  PGPASSWORD={password} psql \"host=127.0.0.1 port={port} dbname={database} user={user} \
-             sslmode=verify-full sslrootcert={ca}\"\n"
-        );
-        println!("  SELECT name, email, card, ssn FROM customers LIMIT 5;");
-        println!("  DROP TABLE customers;");
-        println!("  DELETE FROM orders;\n");
-        println!("Audit records: {}", self.grille.audit_directory().display());
-        if std::io::stdout().is_terminal() {
-            println!("Ctrl-c ends it.");
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(runtime.block_on(tokio::signal::ctrl_c())?)
-    }
-
     /// The story, each step told by a line.
-    fn check(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn check(&self) -> anyhow::Result<ExitCode> {
         let mut failures = 0;
         for step in STORY {
             match (step.see)(self) {

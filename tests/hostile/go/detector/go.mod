@@ -1,0 +1,7 @@
+module hostile-go-detector
+
+go 1.24
+
+require grille v0.1.0
+
+replace grille => ./.grille/sdk/go
