@@ -37,6 +37,12 @@ pub struct PluginStatus {
     pub held_back: Vec<HeldBackStatus>,
     /// The last candidate that did not pass, until another does.
     pub refused: Option<RefusedStatus>,
+    /// The configuration's settings in canonical JSON: `sha256:` and digits. What judges may have others, after a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_in_configuration: Option<String>,
+    /// What should be known of it, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A revision in its place.

@@ -1,8 +1,10 @@
 //! The configuration file from disk, with everything it names: files, secrets, plugins. All of it is looked at before a
 //! port is bound, and all problems are told together.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -141,8 +143,11 @@ pub(crate) fn default_cache_directory() -> Option<PathBuf> {
 }
 
 fn from_environment(variable: &str, below: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os(variable).filter(|value| !value.is_empty())?;
-    Some(PathBuf::from(directory).join(below))
+    let directories = std::env::var_os(variable)?;
+    // systemd gives all directories of a unit, divided by colons; the first is the one that is meant.
+    let first =
+        directories.as_bytes().split(|byte| *byte == b':').next().filter(|first| !first.is_empty())?;
+    Some(PathBuf::from(OsStr::from_bytes(first)).join(below))
 }
 
 fn no_cache_directory() -> Problem {

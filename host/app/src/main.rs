@@ -13,6 +13,7 @@ mod logging;
 mod observe;
 mod plugin;
 mod plugins;
+mod regular_file;
 mod reload;
 mod rollout;
 mod serve;

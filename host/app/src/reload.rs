@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use grille_core::Digest;
@@ -16,17 +17,25 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::rollout::{Files, Reason, Reloaded, Rollout, fetch_all, rules_of};
-use crate::{load, surroundings, trust};
+use crate::rollout::{Files, Reason, Reloaded, Rollout, fetch_all};
+use crate::trust::Rules;
+use crate::{load, regular_file, surroundings, trust};
 
 /// How often the files are looked at without an event: network file systems send none.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// How long to wait after an event for the rest of a change: an editor's rename or a copy makes several.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// How long after a reload that came to no end it is tried again at first, and at most: the wait doubles in between.
+const RETRY_DELAY_MIN: Duration = POLL_INTERVAL;
+/// See [`RETRY_DELAY_MIN`]. Each try may have a compiler run into its time limit.
+const RETRY_DELAY_MAX: Duration = Duration::from_mins(5);
+/// How long a look may take before it is told that it still does: a file system hangs, or compilers have much to do.
+const LOOK_TIME_TOLD: Duration = Duration::from_mins(1);
 
 /// Watches and reloads.
 pub(crate) struct Reloader {
@@ -34,9 +43,19 @@ pub(crate) struct Reloader {
     rollout: Arc<Rollout>,
     /// Of everything that was looked at last.
     seen: Option<Digest>,
+    /// When that is tried again although nothing has changed.
+    again: Option<Again>,
     events: mpsc::Receiver<()>,
     watcher: RecommendedWatcher,
     watched: BTreeMap<PathBuf, FolderId>,
+}
+
+/// A reload that was refused, or a candidate that could not be judged, for a reason that may pass by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Again {
+    reason: Reason,
+    delay: Duration,
+    due: Instant,
 }
 
 /// Device and inode: a folder that was exchanged is another under the same name.
@@ -56,7 +75,7 @@ impl Reloader {
             }
         });
         let watcher = watcher.context("cannot watch files for changes")?;
-        Ok(Self { path, rollout, seen: None, events, watcher, watched: BTreeMap::new() })
+        Ok(Self { path, rollout, seen: None, again: None, events, watcher, watched: BTreeMap::new() })
     }
 
     /// Reloads until told to stop.
@@ -67,14 +86,13 @@ impl Reloader {
         };
         let mut reason = Reason::Changed;
         loop {
-            self = match tokio::task::spawn_blocking(move || {
-                self.look(reason);
+            let looking = tokio::task::spawn_blocking(move || {
+                self.look_whatever_comes(reason);
                 self
-            })
-            .await
-            {
+            });
+            self = match with_patience(looking).await {
                 Ok(reloader) => reloader,
-                Err(error) => return tracing::error!(%error, "a reload panicked: no more reloads"),
+                Err(error) => return tracing::error!(%error, "no more reloads"),
             };
             reason = Reason::Changed;
             tokio::select! {
@@ -84,6 +102,7 @@ impl Reloader {
                     // Also where only something that the files name has changed, such as a certificate.
                     reason = Reason::Asked;
                 }
+                () = self.rollout.unsettled() => reason = Reason::Unsettled,
                 _ = self.events.recv() => {
                     tokio::time::sleep(SETTLE_TIME).await;
                     while self.events.try_recv().is_ok() {}
@@ -93,7 +112,16 @@ impl Reloader {
         }
     }
 
-    /// Reloads if anything changed, or if it is asked to.
+    /// A look that panics is tried again like one that was refused: it is no reason never to look again.
+    fn look_whatever_comes(&mut self, reason: Reason) {
+        if catch_unwind(AssertUnwindSafe(|| self.look(reason))).is_err() {
+            let again = Again::after(self.again, reason, Instant::now());
+            tracing::error!(again_in_s = again.delay.as_secs(), "a reload panicked");
+            self.again = Some(again);
+        }
+    }
+
+    /// Reloads if anything changed, if it is asked to, or if what was begun is to be tried again.
     fn look(&mut self, reason: Reason) {
         let in_force = self.rollout.config();
         let written = self.written(&in_force);
@@ -103,17 +131,41 @@ impl Reloader {
             Err(_) => Arc::clone(&in_force),
         };
         self.watch(&config);
-        let files = fetch_all(&config);
-        let fingerprint = fingerprint(&written, &config, &files);
-        if reason == Reason::Changed && self.seen == Some(fingerprint) {
-            return;
-        }
+        let (files, rules) = (fetch_all(&config), Rules::read(&config));
+        let fingerprint = fingerprint(&written, &files, &rules);
+        let Some(reason) = self.due(fingerprint, reason, Instant::now()) else { return };
         self.seen = Some(fingerprint);
         if let Err(failure) = &written {
             tracing::error!(%failure, "the configuration cannot be used, so the one in force stays");
         }
-        if let Err(failure) = self.reload(config, &in_force, &files, reason) {
-            tracing::error!(%failure, "reload refused, nothing changed");
+        let reloaded = self.reload(config, &in_force, (&files, rules), reason);
+        let again = Again::after(self.again, reason, Instant::now());
+        self.again = match reloaded {
+            Err(failure) => {
+                let again_in_s = again.delay.as_secs();
+                tracing::error!(%failure, again_in_s, "reload refused, nothing changed");
+                Some(again)
+            }
+            Ok(()) if self.rollout.is_unfinished() => {
+                tracing::warn!(again_in_s = again.delay.as_secs(), "a candidate is tried again");
+                // All else is done, and asked for no more.
+                Some(Again { reason: Reason::Changed, ..again })
+            }
+            Ok(()) => None,
+        };
+    }
+
+    /// Why these files are to be judged now, if they are.
+    fn due(&mut self, fingerprint: Digest, reason: Reason, now: Instant) -> Option<Reason> {
+        if self.seen != Some(fingerprint) {
+            self.again = None;
+            return Some(reason);
+        }
+        match (reason, self.again) {
+            (Reason::Asked, _) => Some(reason),
+            (Reason::Unsettled, again) => Some(again.map_or(reason, |again| again.reason)),
+            (Reason::Changed, Some(again)) => (again.due <= now).then_some(again.reason),
+            (Reason::Changed, None) => None,
         }
     }
 
@@ -121,7 +173,7 @@ impl Reloader {
         &self,
         config: Arc<Config>,
         in_force: &Arc<Config>,
-        files: &Files,
+        (files, rules): (&Files, Rules),
         reason: Reason,
     ) -> Result<(), Failure> {
         let mut problems = Vec::new();
@@ -129,7 +181,7 @@ impl Reloader {
             problems.clone_from(&config.warnings);
             surroundings::check(&config, &mut problems);
         }
-        match self.rollout.reload(config, problems, files, reason)? {
+        match self.rollout.reload(config, problems, files, rules, reason)? {
             Reloaded::Generation => tracing::info!("reloaded"),
             Reloaded::Nothing => tracing::debug!("nothing to reload"),
         }
@@ -138,6 +190,9 @@ impl Reloader {
 
     /// The configuration as the file has it; the one in force where that says the same.
     fn written(&self, in_force: &Arc<Config>) -> Result<Arc<Config>, Failure> {
+        // What would be waited for is told here, where there are sessions to serve; at the start a pipe does no harm.
+        let cannot = || format!("cannot read the configuration file {}", self.path.display());
+        regular_file::open(&self.path).with_context(cannot).map_err(Failure::Usage)?;
         let written = load::config(&self.path)?;
         match written.source.text() == in_force.source.text() {
             true => Ok(Arc::clone(in_force)),
@@ -165,6 +220,26 @@ impl Reloader {
             match watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => _ = watched.insert(folder, id),
                 Err(error) => tracing::warn!(folder = %folder.display(), %error, "not watched, polled only"),
+            }
+        }
+    }
+}
+
+impl Again {
+    /// After one more failure; `last` is what the one before led to.
+    fn after(last: Option<Self>, reason: Reason, now: Instant) -> Self {
+        let delay = last.map_or(RETRY_DELAY_MIN, |last| (last.delay * 2).min(RETRY_DELAY_MAX));
+        Self { reason, delay, due: now + delay }
+    }
+}
+
+/// Waits for a look, and tells when that takes long.
+async fn with_patience<T>(mut looking: JoinHandle<T>) -> Result<T, JoinError> {
+    loop {
+        tokio::select! {
+            looked = &mut looking => return looked,
+            () = tokio::time::sleep(LOOK_TIME_TOLD) => {
+                tracing::warn!("a look at the configuration and its plugins still goes on: no reload before it ends");
             }
         }
     }
@@ -200,7 +275,7 @@ fn folders(path: &Path, config: &Config) -> BTreeMap<PathBuf, FolderId> {
 }
 
 /// Names everything that was looked at.
-fn fingerprint(written: &Result<Arc<Config>, Failure>, config: &Config, files: &Files) -> Digest {
+fn fingerprint(written: &Result<Arc<Config>, Failure>, files: &Files, rules: &Rules) -> Digest {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
@@ -222,7 +297,7 @@ fn fingerprint(written: &Result<Arc<Config>, Failure>, config: &Config, files: &
             Err(refusal) => add(refusal.why().as_bytes()),
         }
     }
-    add(rules_of(config).as_bytes());
+    add(rules.digest.as_bytes());
     Digest::from_bytes(hash.finalize().into())
 }
 
@@ -244,6 +319,18 @@ mod tests {
         check(EventKind::Create(CreateKind::Any), true);
         check(EventKind::Modify(ModifyKind::Any), true);
         check(EventKind::Remove(RemoveKind::Any), true);
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_less_and_less_often() {
+        let begun = Instant::now();
+        let mut again = Again::after(None, Reason::Asked, begun);
+        assert_eq!((again.delay, again.due), (RETRY_DELAY_MIN, begun + RETRY_DELAY_MIN));
+        for seconds in [20, 40, 80, 160, 300, 300] {
+            again = Again::after(Some(again), Reason::Asked, begun);
+            assert_eq!(again.delay, Duration::from_secs(seconds));
+        }
+        assert_eq!(again.reason, Reason::Asked);
     }
 
     fn config(folder: &Path) -> Config {

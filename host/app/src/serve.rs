@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use grille_admin::{AdminServer, ControlServer, Readiness};
@@ -24,6 +24,12 @@ use crate::load::{self, Ready};
 use crate::logging;
 use crate::reload::Reloader;
 use crate::rollout::{self, Rollout};
+
+/// Longest time that a stop waits for each task that reads files or compiles, once the sessions have ended: what hangs in a
+/// file system would keep the process for ever.
+const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest time that threads have to end after that. The audit log writes what it still has well within it.
+const THREADS_STOP_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Runs the proxy until it is told to stop, and has drained.
 pub(crate) fn run(ready: Ready, path: &Path) -> Result<(), Failure> {
@@ -47,6 +53,7 @@ pub(crate) fn run(ready: Ready, path: &Path) -> Result<(), Failure> {
         .context("cannot start the runtime")?;
     let serving = Serving { rollout: Arc::new(rollout), generation, registry, path: path.to_owned() };
     let served = runtime.block_on(async { tokio::spawn(serving.run()).await });
+    runtime.shutdown_timeout(THREADS_STOP_TIME_MAX);
     Ok(served.context("the proxy panicked")??)
 }
 
@@ -94,17 +101,28 @@ impl Serving {
         state.draining.store(true, Ordering::Relaxed);
         stop.cancel();
         serving.await.context("the data plane failed")?;
-        reloading.await.context("reloading failed")?;
-        watching.await.context("watching plugins failed")?;
+        ended("reloading", reloading).await?;
+        ended("watching plugins", watching).await?;
         keeper.abort();
         stop_admin.cancel();
         if let Some(admin) = admin {
             admin.await.context("the admin listener failed")?;
         }
         if let Some(commands) = commands {
-            commands.await.context("the control socket failed")?;
+            ended("the control socket", commands).await?;
         }
         Ok(())
+    }
+}
+
+/// Waits for a task that was told to end, for as long as one may wait.
+async fn ended(what: &str, task: JoinHandle<()>) -> anyhow::Result<()> {
+    match tokio::time::timeout(STOP_TIME_MAX, task).await {
+        Ok(ended) => ended.with_context(|| format!("{what} failed")),
+        Err(_) => {
+            tracing::error!(what, "does not end, and is left behind");
+            Ok(())
+        }
     }
 }
 
@@ -141,7 +159,7 @@ pub(crate) fn tokenizer(config: &Config) -> anyhow::Result<Tokenizer> {
 
 /// Each generation's verifier keeps the keys of the issuers it shares with the one before.
 async fn keep_keys_fresh(control: Control) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {
         ticks.tick().await;
         control.generation().verifier().refresh_ahead(SystemTime::now()).await;

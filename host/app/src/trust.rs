@@ -2,24 +2,27 @@
 //! `grille_trust`'s.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use grille_core::Digest;
 use grille_plugin::Component;
 use grille_trust::{
     BUNDLE_BYTES_MAX, Claim, Facts, Form, Key, MINISIGN_BYTES_MAX, ROOT_BYTES_MAX, Root, Rule, Signatory,
-    Signatures, Signed, Trust, Untrusted,
+    Signatures, Signed, Trust, Untrusted, digest_of,
 };
 
 use crate::config::{Config, PluginSettings, Problem, TrustKey, TrustSettings};
+use crate::regular_file::read;
 use crate::surroundings::chain;
 
 /// A little more than the largest component an engine takes, so that a larger one is told as such.
 const COMPONENT_BYTES_MAX: u64 = 65 << 20;
 
 /// A component's file with what lies beside it.
+#[derive(Clone)]
 pub(crate) struct Fetched {
     /// The component.
     pub(crate) bytes: Vec<u8>,
@@ -81,21 +84,34 @@ fn signature_at(component: &Path, form: Form) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The configuration's rules with the files they name, as these were at one moment: what is judged by the rules can be told
+/// by their digest afterwards, whatever has become of the files since.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    /// Judges.
+    pub(crate) trust: Trust,
+    /// Names the rules and what their files held.
+    pub(crate) digest: Digest,
+    /// Rules whose files cannot be used; they are not among those that judge.
+    pub(crate) problems: Vec<Problem>,
 }
 
-/// The configuration's rules, with the files they name. A rule whose file cannot be used is a problem.
-pub(crate) fn rules(config: &Config, problems: &mut Vec<Problem>) -> Trust {
-    Trust::new(config.trust.iter().filter_map(|settings| rule(settings, problems)).collect())
+impl Rules {
+    /// Reads each file once.
+    pub(crate) fn read(config: &Config) -> Self {
+        let mut problems = Vec::new();
+        let mut names = format!("{:?}", config.trust);
+        let rule = |settings| rule(settings, &mut names, &mut problems);
+        let trust = Trust::new(config.trust.iter().filter_map(rule).collect());
+        Self { trust, digest: digest_of(names.as_bytes()), problems }
+    }
 }
 
-fn rule(settings: &TrustSettings, problems: &mut Vec<Problem>) -> Option<Rule> {
+/// What its file holds is added to `names`.
+fn rule(settings: &TrustSettings, names: &mut String, problems: &mut Vec<Problem>) -> Option<Rule> {
     let key = match &settings.key {
         TrustKey::Minisign(key) => Key::Minisign(key.clone()),
-        TrustKey::Sigstore { root, at, identity } => match authority(root) {
+        TrustKey::Sigstore { root, at, identity } => match authority(root, names) {
             Ok(root) => Key::Sigstore(Signatory { root: Arc::new(root), identity: identity.clone() }),
             Err(why) => {
                 let message = format!("trust `{}`: {}: {why}", settings.name, root.display());
@@ -113,8 +129,10 @@ fn rule(settings: &TrustSettings, problems: &mut Vec<Problem>) -> Option<Rule> {
     })
 }
 
-fn authority(file: &Path) -> Result<Root, String> {
-    let bytes = read(file, ROOT_BYTES_MAX as u64 + 1).map_err(|error| error.to_string())?;
+fn authority(file: &Path, names: &mut String) -> Result<Root, String> {
+    let content = read(file, ROOT_BYTES_MAX as u64 + 1).map_err(|error| error.to_string());
+    names.push_str(&content.as_ref().map_or_else(Clone::clone, |bytes| digest_of(bytes).hex()));
+    let bytes = content?;
     Root::parse(&bytes).map_err(|error| chain(&error))
 }
 
@@ -138,5 +156,36 @@ pub(crate) fn facts(component: &Component) -> Facts<'_> {
         id: &metadata.id,
         version: &metadata.version,
         capabilities: component.imports().iter().map(|capability| capability.as_str()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const CONFIG: &str = "[[listener]]\nname = \"clients\"\naddress = \"127.0.0.1:6432\"\nallow_plaintext = true\n\
+         [[issuer]]\nissuer = \"https://id.example.com\"\naudiences = [\"grille\"]\n\
+         [[upstream]]\nname = \"sales\"\nhost = \"localhost\"\nuser = \"app\"\n\
+         authentication = [\"trust\"]\ntls = { mode = \"disable\" }\n[audit]\ndirectory = \"audit\"\n\
+         [[role]]\nname = \"a\"\ngroups = [\"a\"]\nupstreams = [\"sales\"]\nstatements = [\"read\"]\n\
+         policies = []\ndetectors = []\n[[trust]]\nname = \"vendor\"\nplugins = [\"*\"]\n\
+         sigstore = { root = \"root.json\", identity = \"a@b.example\", issuer = \"https://i.example\" }\n";
+
+    #[test]
+    fn rules_are_named_by_what_their_files_held_when_they_were_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = crate::config::parse(CONFIG, &folder.path().join("grille.toml")).unwrap();
+        let root = folder.path().join("root.json");
+        let absent = Rules::read(&config);
+        assert_eq!(absent.problems.len(), 1, "what cannot be used is told");
+        let mut known = vec![absent.digest];
+        for content in ["{}", "{\"other\": 1}"] {
+            fs::write(&root, content).unwrap();
+            let rules = Rules::read(&config);
+            assert_eq!(rules.digest, Rules::read(&config).digest);
+            assert!(!known.contains(&rules.digest), "{content}");
+            known.push(rules.digest);
+        }
     }
 }

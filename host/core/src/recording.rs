@@ -134,7 +134,7 @@ pub struct RecordedCells {
     pub by: AnsweredBy,
 }
 
-/// A column and some of its texts, as the client got them.
+/// A column and some of its texts, as the client got them, without those in which a detector found anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedColumn {
     /// The name the client saw.
@@ -143,7 +143,7 @@ pub struct RecordedColumn {
     pub origin: String,
     /// `text`, `json`, …
     pub kind: String,
-    /// The texts, after their treatment.
+    /// The texts; a constant stands for each of a cell in which a detector found anything.
     pub texts: Vec<String>,
 }
 

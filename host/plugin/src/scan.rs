@@ -93,6 +93,8 @@ pub struct ResultScanner {
     fields: Vec<FieldInfo>,
     detectors: Vec<Searcher>,
     ignored: Vec<String>,
+    /// See [`ResultScanner::noticed`].
+    noticed: Vec<(u32, usize)>,
     block: CellBlock,
     /// For each detector, what its gate says of each column.
     gated: Vec<Vec<Gated>>,
@@ -102,7 +104,8 @@ impl ResultScanner {
     /// For a result with these fields. Every detector sees all of them.
     pub fn new(detectors: &[Arc<Plugin>], context: ExchangeContext, fields: Vec<FieldInfo>) -> Self {
         let detectors = detectors.iter().map(|plugin| Searcher::new(plugin, &fields)).collect();
-        Self { context, fields, detectors, ignored: vec![], block: CellBlock::default(), gated: vec![] }
+        let (ignored, noticed, block) = (vec![], vec![], CellBlock::default());
+        Self { context, fields, detectors, ignored, noticed, block, gated: vec![] }
     }
 
     /// The same, blind to some labels: what is to be left as it is must not win an overlap against what is not.
@@ -119,6 +122,12 @@ impl ResultScanner {
     /// When a detector fails, everything counts as sensitive; later calls fail too.
     pub fn scan(&mut self, columns: &[ColumnTexts]) -> Result<Vec<ScanFinding>, PluginFailure> {
         self.gate(columns).scan()
+    }
+
+    /// Field and text of everything that a detector found in the block that was scanned last, in no order: also of labels that
+    /// are ignored, and of findings that do not count for want of evidence.
+    pub fn noticed(&self) -> &[(u32, usize)] {
+        &self.noticed
     }
 
     /// The first half of [`ResultScanner::scan`], which calls no plugin and is quick.
@@ -151,11 +160,20 @@ impl GatedScan<'_> {
     /// # Errors
     /// As there.
     pub fn scan(self) -> Result<Vec<ScanFinding>, PluginFailure> {
-        let ResultScanner { context, fields, detectors, ignored, block, gated } = self.scanner;
+        let ResultScanner { context, fields, detectors, ignored, noticed, block, gated } = self.scanner;
+        noticed.clear();
         let mut candidates = vec![];
         for (detector, gated) in detectors.iter_mut().zip(gated) {
             let scene = Scene { columns: self.columns, gated, context, fields };
-            detector.search(&scene, block, &mut candidates)?;
+            let located = detector.search(&scene, block)?;
+            noticed.extend(
+                located.iter().map(|one| (scene.columns[one.column].field, one.finding.cell as usize)),
+            );
+            let counting = located.iter().filter(|one| detector.counts(&scene, one));
+            candidates.extend(counting.map(|one| detector.candidate(&scene, one)));
+            let oversized = candidates.len();
+            candidates.extend(unscanned(&scene));
+            noticed.extend(candidates[oversized..].iter().map(|one| (one.field, one.text)));
         }
         candidates.retain(|candidate| !ignored.iter().any(|label| **label == *candidate.label));
         Ok(resolve(candidates))
@@ -279,22 +297,15 @@ impl Searcher {
         Self { plugin: Arc::clone(plugin), instance: None, labels, evidence }
     }
 
-    fn search(
-        &mut self,
-        scene: &Scene<'_>,
-        block: &mut CellBlock,
-        candidates: &mut Vec<Candidate>,
-    ) -> Result<(), PluginFailure> {
+    /// Everything that the detector finds, whether or not it counts, in order of columns.
+    fn search(&mut self, scene: &Scene<'_>, block: &mut CellBlock) -> Result<Vec<Located>, PluginFailure> {
         let mut located = vec![];
         for rectangle in rectangles(scene) {
             self.inspect(scene, &rectangle, block, &mut located)?;
         }
         located.sort_by_key(|one| one.column);
         self.observe(scene, &located);
-        let counting = located.iter().filter(|one| self.counts(scene, one));
-        candidates.extend(counting.map(|one| self.candidate(scene, one)));
-        candidates.extend(unscanned(scene));
-        Ok(())
+        Ok(located)
     }
 
     /// Shows a rectangle to the detector.

@@ -159,6 +159,20 @@ impl Generation {
         Self::after(Some(previous), id, parts)
     }
 
+    /// The previous generation with other plugins, and nothing else different: reads no file, so that going back to an earlier
+    /// plugin waits for no disk and is not kept from it by a certificate that is being renewed.
+    ///
+    /// # Errors
+    /// When a role uses a plugin as what it is not, or slots do not fit together.
+    pub fn with_plugins(
+        previous: &Self,
+        id: GenerationId,
+        plugins: HashMap<PluginId, Slot>,
+    ) -> Result<Self, GenerationError> {
+        let roles = previous.roles.iter().map(|sides| Arc::clone(sides.role()));
+        Self::assemble(id, previous.verifier.clone(), previous.backends.clone(), roles, plugins)
+    }
+
     fn after(
         previous: Option<&Self>,
         id: GenerationId,
@@ -171,8 +185,18 @@ impl Generation {
             Backend::new(settings, known(&name)).map(|backend| (name, backend))
         });
         let backends = backends.collect::<Result<_, _>>()?;
+        Self::assemble(id, verifier, backends, roles.into_iter().map(Arc::new), slots)
+    }
+
+    fn assemble(
+        id: GenerationId,
+        verifier: TokenVerifier,
+        backends: HashMap<UpstreamName, Backend>,
+        roles: impl Iterator<Item = Arc<Role>>,
+        slots: HashMap<PluginId, Slot>,
+    ) -> Result<Self, GenerationError> {
         let canary = slot::check(&slots)?;
-        let roles = roles.into_iter().map(|role| Sides::new(role, &slots, canary.as_ref()));
+        let roles = roles.map(|role| Sides::new(role, &slots, canary.as_ref()));
         let roles = roles.collect::<Result<_, _>>()?;
         Ok(Self { id, decisions: DecisionCache::new(), verifier, backends, slots, canary, roles })
     }

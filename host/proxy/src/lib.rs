@@ -40,6 +40,6 @@ pub use egress::HttpsOutbound;
 pub use generation::{Generation, GenerationError, GenerationParts, Slot, Trial, TrialKind};
 pub use grille_wire::postgres::value::Tokenizer;
 pub use grille_wire::sql::{SQL_BYTES_MAX as STATEMENT_BYTES_MAX, STACK_BYTES, declare_large_stack};
-pub use observation::{RECORDING_INPUTS_MAX, RECORDING_TIME_MAX, RecordingError, RecordingOrder};
 pub use live::{BadReason, KillError, KillOrder, LiveSession};
+pub use observation::{RECORDING_INPUTS_MAX, RECORDING_TIME_MAX, RecordingError, RecordingOrder};
 pub use proxy::{BindError, Control, Proxy, ProxyParts};

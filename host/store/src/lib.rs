@@ -19,6 +19,6 @@ pub use error::{AuditError, ReadError};
 pub use follow::{Followed, Follower};
 pub use log::{AuditLog, AuditSettings, AuditStatus, Durability, FAILURE_REMEMBERED};
 pub use reader::{Damage, DamageKind, Entry, Reader};
-pub use revisions::{RevisionError, RevisionStore, StoredComponent};
+pub use revisions::{RevisionError, RevisionStore, StoredComponent, StoredSignatures};
 pub use segment::SEGMENT_BYTES_MAX;
 pub use writer::{COMPLETION_DELAY_MAX, COMPLETIONS_BYTES_MAX, RECORD_BYTES_MAX};

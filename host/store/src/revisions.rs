@@ -5,17 +5,19 @@
 //! lock                               held while Grille runs
 //! slots.json                         core's `Slots`, versioned
 //! components/DIGEST.wasm             a component, by the digest of its bytes
-//! components/DIGEST.wasm.minisig     what lay beside it, as far as there was something
-//! components/DIGEST.wasm.sigstore.json
+//! components/DIGEST.SET.minisig      what lay beside it when it came, as far as there was something. SET is
+//! components/DIGEST.SET.sigstore.json  the digest of both: equal bytes may come with other signatures elsewhere
 //! settings/DIGEST.json               settings in canonical JSON, by its digest
 //! ```
 //!
 //! That something is here is no reason to run it: who reads it back judges it anew.
 
+mod signatures;
+
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -24,10 +26,13 @@ use grille_core::rollout::Slots;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
+use signatures::SignatureSet;
+pub use signatures::StoredSignatures;
+
 /// Longest list of slots that is read, in bytes: some thousand slots, each with all that it may remember.
 const SLOTS_BYTES_MAX: u64 = 32 << 20;
 
-/// Largest component and largest signature that are read: a little more than the runtime takes.
+/// Largest component that is read: a little more than the runtime takes.
 const COMPONENT_BYTES_MAX: u64 = 65 << 20;
 
 /// Longest settings: a little more than the runtime takes.
@@ -40,8 +45,6 @@ const SLOTS: &str = "slots.json";
 const COMPONENTS: &str = "components";
 const SETTINGS: &str = "settings";
 const COMPONENT_SUFFIX: &str = ".wasm";
-const MINISIGN_SUFFIX: &str = ".wasm.minisig";
-const SIGSTORE_SUFFIX: &str = ".wasm.sigstore.json";
 const SETTINGS_SUFFIX: &str = ".json";
 
 /// The state directory, held by this process alone.
@@ -59,10 +62,8 @@ pub struct RevisionStore {
 pub struct StoredComponent {
     /// The component.
     pub component: Vec<u8>,
-    /// Its minisign signature.
-    pub minisign: Option<Vec<u8>>,
-    /// Its sigstore bundle.
-    pub sigstore: Option<Vec<u8>>,
+    /// What lay beside it each time it was kept, the latest first; nothing for a time when nothing did.
+    pub signatures: Vec<StoredSignatures>,
 }
 
 /// The state directory cannot be used: the operator's to mend.
@@ -83,6 +84,20 @@ pub enum RevisionError {
         path: PathBuf,
         /// Its mode.
         mode: u32,
+    },
+    /// It is another user's, who could put components of theirs there.
+    #[error(
+        "the state directory {} is of the user {owner}, and Grille runs as {own}: run `chown {own}` on it, or name another \
+         by [plugins] state_directory",
+        path.display()
+    )]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who Grille is.
+        own: u32,
     },
     /// Another Grille runs with it.
     #[error(
@@ -176,44 +191,44 @@ impl RevisionStore {
         Ok(())
     }
 
-    /// Keeps a component under the digest of its bytes, with what lies beside it now.
+    /// Keeps a component under the digest of its bytes, with what lies beside it now. What lay beside it earlier, or lies
+    /// beside equal bytes elsewhere, stays. Nothing is written where all of it is there already.
     ///
     /// # Errors
     /// When it could not be written.
-    pub fn keep_component(&self, stored: &StoredComponent) -> Result<Digest, RevisionError> {
-        let digest = digest_of(&stored.component);
+    pub fn keep_component(
+        &self,
+        component: &[u8],
+        signatures: &StoredSignatures,
+    ) -> Result<Digest, RevisionError> {
+        let digest = digest_of(component);
         let _writing = self.writing.lock();
         let folder = self.directory.join(COMPONENTS);
-        let beside =
-            [(MINISIGN_SUFFIX, stored.minisign.as_ref()), (SIGSTORE_SUFFIX, stored.sigstore.as_ref())];
-        for (suffix, content) in beside {
-            let name = format!("{}{suffix}", digest.hex());
-            match content {
-                Some(content) => write(&folder, &name, content, &mut carry_on)?,
-                None => remove(&folder.join(name))?,
+        for (suffix, content) in signatures.files() {
+            if let Some(content) = content {
+                keep(&folder, &signatures.file_name(digest, suffix), content)?;
             }
         }
-        keep(&folder, &format!("{}{COMPONENT_SUFFIX}", digest.hex()), &stored.component)?;
+        keep(&folder, &format!("{}{COMPONENT_SUFFIX}", digest.hex()), component)?;
+        if let Err(error) = signatures::trim(&folder, digest) {
+            tracing::warn!(%digest, %error, "signatures that are no longer needed could not be removed");
+        }
         Ok(digest)
     }
 
     /// A component that was kept.
     ///
     /// # Errors
-    /// When it is not there, or has another digest now.
+    /// When it is not there, or has another digest now. Signatures that cannot be read, or are not what was kept, are left out.
     pub fn component(&self, digest: Digest) -> Result<StoredComponent, RevisionError> {
-        let file = |suffix| self.directory.join(COMPONENTS).join(format!("{}{suffix}", digest.hex()));
-        let component = content(&file(COMPONENT_SUFFIX), COMPONENT_BYTES_MAX, digest)?;
-        let beside = |suffix| match read(&file(suffix), COMPONENT_BYTES_MAX) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RevisionError::Content { path: file(suffix), why: error.to_string() }),
-        };
-        Ok(StoredComponent {
-            component,
-            minisign: beside(MINISIGN_SUFFIX)?,
-            sigstore: beside(SIGSTORE_SUFFIX)?,
-        })
+        let folder = self.directory.join(COMPONENTS);
+        let path = folder.join(format!("{}{COMPONENT_SUFFIX}", digest.hex()));
+        let component = content(&path, COMPONENT_BYTES_MAX, digest)?;
+        let sets = signatures::sets(&folder, digest)
+            .map_err(|error| RevisionError::Content { path: folder.clone(), why: error.to_string() })?;
+        let read = |set: &SignatureSet| signatures::read_set(&folder, digest, &set.name);
+        let signatures = sets.iter().take(signatures::SETS_KEPT).filter_map(read).collect();
+        Ok(StoredComponent { component, signatures })
     }
 
     /// Keeps settings, in canonical JSON, under their digest.
@@ -255,9 +270,14 @@ impl RevisionStore {
 fn prepare(folder: &Path) -> Result<(), RevisionError> {
     let failed = |source| RevisionError::Directory { path: folder.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let mode = fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o7777;
+    let metadata = fs::metadata(folder).map_err(failed)?;
+    let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
         return Err(RevisionError::Shared { path: folder.to_owned(), mode });
+    }
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != own {
+        return Err(RevisionError::Foreign { path: folder.to_owned(), owner, own });
     }
     Ok(())
 }
@@ -309,13 +329,13 @@ fn write_steps(
     File::open(folder)?.sync_all()
 }
 
-/// Writes content that its name is the digest of, unless it is there and whole.
+/// Writes content that its name is the digest of, unless it is there and whole: what is kept already asks nothing of the disk.
 fn keep(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), RevisionError> {
     let path = folder.join(name);
-    if fs::read(&path).is_ok_and(|there| there == bytes) {
-        // The newest of what nobody refers to is what was used last.
-        let touched = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        return touched.map_err(|source| RevisionError::Write { path, source });
+    if read(&path, COMPONENT_BYTES_MAX).is_ok_and(|there| there == bytes) {
+        // The newest of what nobody refers to is what was used last; where that cannot be noted, something else goes first.
+        _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        return Ok(());
     }
     write(folder, name, bytes, &mut carry_on)
 }
@@ -336,15 +356,6 @@ fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {bytes_max} bytes")));
     }
     Ok(bytes)
-}
-
-fn remove(path: &Path) -> Result<(), RevisionError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RevisionError::Write { path: path.to_owned(), source: error })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {
@@ -395,6 +406,15 @@ mod tests {
 
     fn stored(component: &str) -> StoredComponent {
         StoredComponent { component: component.into(), ..StoredComponent::default() }
+    }
+
+    /// Keeps a component with nothing beside it.
+    fn keep_bare(store: &RevisionStore, component: &str) -> Digest {
+        store.keep_component(component.as_bytes(), &StoredSignatures::default()).unwrap()
+    }
+
+    fn signed(minisign: &str) -> StoredSignatures {
+        StoredSignatures { minisign: Some(minisign.into()), sigstore: None }
     }
 
     /// Slots in which these components are active, one after the other.
@@ -461,6 +481,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_another_users_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(&folder));
+        let another = rustix::process::geteuid().as_raw() + 1;
+        // Only root may give a folder away, and only root could use one that is another's.
+        if std::os::unix::fs::chown(folder.path().join("state/components"), Some(another), None).is_ok() {
+            let opened = RevisionStore::open(&folder.path().join("state"));
+            assert!(
+                matches!(opened, Err(RevisionError::Foreign { owner, .. }) if owner == another),
+                "{opened:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_damaged_list_is_told_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
@@ -499,11 +534,10 @@ mod tests {
     fn what_is_kept_comes_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let signed = StoredComponent { minisign: Some(b"sig".into()), ..stored("component") };
-        let digest = store.keep_component(&signed).unwrap();
-        assert_eq!(store.component(digest).unwrap(), signed);
-        store.keep_component(&stored("component")).unwrap();
-        assert_eq!(store.component(digest).unwrap(), stored("component"), "a signature that is gone is gone");
+        let beside = StoredSignatures { minisign: Some(b"sig".into()), sigstore: Some(b"{}".into()) };
+        let digest = store.keep_component(b"component", &beside).unwrap();
+        let expected = StoredComponent { signatures: vec![beside], ..stored("component") };
+        assert_eq!(store.component(digest).unwrap(), expected);
         let settings = store.keep_settings("{\"a\":1.50}").unwrap();
         assert_eq!(store.settings(settings).unwrap().to_string(), "{\"a\":1.50}");
         let file = store.directory.join(COMPONENTS).join(format!("{}.wasm", digest.hex()));
@@ -511,17 +545,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let inodes = || {
+            let path = store.directory.join(COMPONENTS);
+            let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().ino());
+            let mut inodes: Vec<u64> = entries.collect();
+            inodes.sort_unstable();
+            inodes
+        };
+        store.keep_component(b"component", &signed("vendor")).unwrap();
+        let before = inodes();
+        assert_eq!(before.len(), 2);
+        // Each write is a new file that takes the place of the old one: one in the way of that would be told.
+        for entry in fs::read_dir(store.directory.join(COMPONENTS)).unwrap() {
+            fs::create_dir(entry.unwrap().path().with_added_extension("next")).unwrap();
+        }
+        store.keep_component(b"component", &signed("vendor")).unwrap();
+        store.keep_component(b"other", &signed("vendor")).unwrap();
+        assert!(before.iter().all(|inode| inodes().contains(inode)));
+        assert!(store.keep_component(b"component", &signed("v2")).is_ok());
+    }
+
+    #[test]
     fn other_content_under_its_name_is_refused_and_mended_by_keeping_it_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let digest = store.keep_component(&stored("component")).unwrap();
+        let digest = keep_bare(&store, "component");
         let file = store.directory.join(COMPONENTS).join(format!("{}.wasm", digest.hex()));
         for damage in [&b"componenT"[..], b"", b"componen"] {
             fs::write(&file, damage).unwrap();
             let error = store.component(digest).unwrap_err();
             assert!(matches!(error, RevisionError::Content { .. }), "{error}");
         }
-        store.keep_component(&stored("component")).unwrap();
+        keep_bare(&store, "component");
         assert_eq!(store.component(digest).unwrap(), stored("component"));
         assert!(store.component(digest_of(b"other")).is_err());
         assert!(store.settings(digest).is_err());
@@ -532,7 +590,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
         for number in 0..20 {
-            let digest = store.keep_component(&stored(&number.to_string())).unwrap();
+            let digest = keep_bare(&store, &number.to_string());
             let path = store.directory.join(COMPONENTS).join(format!("{}.wasm", digest.hex()));
             let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number);
             File::open(path).unwrap().set_modified(time).unwrap();

@@ -184,9 +184,10 @@ fn a_blinder_detector_is_told_by_counts_and_what_it_sees_stays_where_it_is() -> 
     let corpus = ended["file"].as_str().context("a file")?;
     let recording = fs::read_to_string(corpus)?;
     ensure!(
-        recording.contains("\"EMAIL_ADDRESS\"") && recording.contains("tok_"),
-        "as released: {recording}"
+        recording.contains("\"EMAIL_ADDRESS\"") && recording.contains("\"[redacted]\""),
+        "what was found is counted and left out: {recording}"
     );
+    ensure!(!recording.contains("tok_"), "also what took its place: {recording}");
     let written = everything_written(&grille)? + &report.to_string();
     assert_eq!(sample::canaries_in(&written), Vec::<String>::new());
     let (code, replayed) = replay("pii", "{}", corpus)?;
@@ -195,6 +196,27 @@ fn a_blinder_detector_is_told_by_counts_and_what_it_sees_stays_where_it_is() -> 
         (0, &json!(0)),
         "it lets nothing through that it finds: {replayed}"
     );
+    Ok(())
+}
+
+#[test]
+fn what_a_role_keeps_is_not_recorded_where_a_detector_found_it() -> anyhow::Result<()> {
+    let standard = policy::standard(sample::DATABASE)?;
+    let keeping = standard.replace("EMAIL_ADDRESS = \"token\"", "EMAIL_ADDRESS = \"keep\"");
+    ensure!(keeping != standard, "the analyst keeps addresses");
+    let grille = STAGE.another_grille(&keeping, "")?;
+    record(&grille, "pii", &["--for", "5m"])?;
+    let ran = analyst(&grille, "SELECT id::text AS plain, email, iban FROM customers ORDER BY id LIMIT 20")?;
+    let seen: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split('|').nth(1)).collect();
+    ensure!(seen.len() == 20 && seen.iter().all(|email| email.contains('@')), "{}", ran.said());
+
+    let ended = record(&grille, "pii", &["--stop"])?;
+    let recording = fs::read_to_string(ended["file"].as_str().context("a file")?)?;
+    ensure!(recording.contains("\"plain\"") && recording.contains("\"1\""), "the rest is there: {recording}");
+    ensure!(!recording.contains('@'), "an address was recorded: {recording}");
+    for email in seen {
+        ensure!(!recording.contains(email.trim()), "{email} was recorded: {recording}");
+    }
     Ok(())
 }
 

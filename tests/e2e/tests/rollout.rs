@@ -182,6 +182,64 @@ fn what_was_rolled_back_is_kept_out_until_it_is_named() -> anyhow::Result<()> {
 }
 
 #[test]
+fn half_a_file_does_not_let_in_what_was_rolled_back() -> anyhow::Result<()> {
+    let rollout = Rollout::begin("")?;
+    let mut session = rollout.session()?;
+    rollout.revisions.drop_in("honest 2")?;
+    await_heard(&mut session, "honest 2 []")?;
+    rollout.must("rollback", &[])?;
+    // As a copy that is not atomic is seen.
+    fs::write(rollout.revisions.file(), [])?;
+    await_refusal(&rollout.grille, &component::digest(&[]))?;
+    rollout.revisions.drop_in("honest 2")?;
+    let digest = rollout.revisions.digest("honest 2")?;
+    wait::until("the file to be looked at", revisions::PATIENCE, || {
+        Ok((status(&rollout.grille)?["file_digest"] == digest.as_str()).then_some(()))
+    })?;
+    assert_eq!(heard(&mut session)?, "honest 1 []");
+    assert_eq!(rollout.held_back()?, [digest]);
+    Ok(())
+}
+
+#[test]
+fn what_is_held_back_does_not_fill_a_slot_that_lost_all_others() -> anyhow::Result<()> {
+    let mut rollout = Rollout::begin("")?;
+    let mut session = rollout.session()?;
+    rollout.revisions.drop_in("honest 2")?;
+    await_heard(&mut session, "honest 2 []")?;
+    rollout.must("rollback", &[])?;
+    rollout.grille.process().stop()?;
+    let lost = rollout.revisions.digest("honest 1")?.replace("sha256:", "");
+    fs::remove_file(rollout.grille.folder().join(format!("state/grille/components/{lost}.wasm")))?;
+
+    rollout.grille.expect_errors();
+    assert!(rollout.grille.restart().is_err());
+    let log = rollout.grille.log()?;
+    assert!(log.contains("held back (rolled back by"), "{log}");
+    rollout.revisions.drop_in("honest 3")?;
+    rollout.grille.restart()?;
+    assert_eq!(heard(&mut rollout.session()?)?, "honest 3 []");
+    Ok(())
+}
+
+#[test]
+fn a_rollback_does_not_put_the_settings_of_the_configuration_aside() -> anyhow::Result<()> {
+    let rollout = Rollout::begin("")?;
+    let mut session = rollout.session()?;
+    let next = rollout.revisions.folder().join("next");
+    fs::write(&next, rollout.revisions.make("honest 2")?)?;
+    rollout.grille.replace_policy(&rollout.revisions.policy("stricter", ""))?;
+    fs::rename(next, rollout.revisions.file())?;
+    await_heard(&mut session, "honest 2 [stricter]")?;
+    rollout.must("rollback", &[])?;
+    await_heard(&mut session, "honest 1 [stricter]")?;
+    let status = status(&rollout.grille)?;
+    assert_eq!(status["settings_in_configuration"], status["active"]["settings"], "{status}");
+    assert_eq!(rollout.held_back()?, [rollout.revisions.digest("honest 2")?]);
+    Ok(())
+}
+
+#[test]
 fn what_was_rolled_back_gives_way_to_another_file() -> anyhow::Result<()> {
     let rollout = Rollout::begin("")?;
     let mut session = rollout.session()?;
@@ -334,7 +392,7 @@ fn a_candidate_that_asks_for_more_needs_an_operators_word() -> anyhow::Result<()
     let slot = policy::plugin_at(SLOT, &revisions.file(), CAPABLE);
     let policy = revisions.policy("", "");
     let role = &policy[..policy.find("[[plugin]]").expect("the slot")];
-    let grille = STAGE.another_grille(&format!("{role}{}\n{keys}\n", slot.trim_end()), "")?;
+    let mut grille = STAGE.another_grille(&format!("{role}{}\n{keys}\n", slot.trim_end()), "")?;
     let mut session = STAGE.session_at(&grille, GROUP, &[])?;
     let capable = workspace::plugin("capable-policy")?;
 
@@ -343,6 +401,26 @@ fn a_candidate_that_asks_for_more_needs_an_operators_word() -> anyhow::Result<()
     let (stage, why) = await_refusal(&grille, &digest)?;
     assert_eq!(stage, "widening", "{why}");
     assert!(why.contains("state") && why.contains("egress"), "{why}");
+    assert_eq!(heard(&mut session)?, "honest 1 []");
+
+    // A restart is nobody's word either.
+    grille.restart()?;
+    let mut session = STAGE.session_at(&grille, GROUP, &[])?;
+    let (stage, why) = await_refusal(&grille, &digest)?;
+    assert_eq!(stage, "widening", "{why}");
+    assert_eq!(heard(&mut session)?, "honest 1 []");
+
+    // Nor is it one that what was active is lost: rather no start than one with more.
+    grille.process().stop()?;
+    let kept = component::digest(&tolerant).replace("sha256:", "");
+    let kept = grille.folder().join(format!("state/grille/components/{kept}.wasm"));
+    let aside = grille.folder().join("aside");
+    fs::rename(&kept, &aside)?;
+    assert!(grille.restart().is_err());
+    assert!(grille.log()?.contains("--accept-capabilities"), "{}", grille.log()?);
+    fs::rename(&aside, &kept)?;
+    grille.restart()?;
+    let mut session = STAGE.session_at(&grille, GROUP, &[])?;
     assert_eq!(heard(&mut session)?, "honest 1 []");
 
     let capable = capable.display().to_string();

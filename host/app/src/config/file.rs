@@ -390,7 +390,8 @@ pub(crate) struct Rollout {
     /// How long a revision that took another's place is watched; at most `168h`. If it fails meanwhile, the one before is active
     /// again and it is held back.
     pub(crate) probation: At<Period>,
-    /// So many calls that fail (trap, deadline, memory, bad output) end a canary, and a revision on probation; from 1 on.
+    /// So many calls that fail (trap, deadline, memory, bad output) end a canary, and a revision on probation. With 0 none is
+    /// ended by itself: else, who can make a plugin fail can force the version before back.
     pub(crate) failures_max: At<u64>,
     /// As does 1 in 100 calls, of 200 or more, that takes longer than this. `1ms` to `10s`; by default latency is not judged.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -761,12 +761,13 @@ fn rollouts_are_checked() {
     let all =
         "rollout = { to = \"canary:12.5%\", probation = \"0s\", failures_max = 1, latency_budget = \"5ms\" }";
     check_rollout(all, expect![[""]]);
+    check_rollout("rollout = { failures_max = 0 }", expect![[""]]);
     check_rollout(
         "rollout = { to = \"canary:101%\", probation = \"169h\", failures_max = 0, latency_budget = \"11s\" }",
         expect![[r#"
             error: grille.toml:29:18: `canary:101%`: `101%` is not a share: write a percentage from 0% to 100% with at most two decimals, such as 10% or 0.5%
             error: grille.toml:29:45: `probation` is at most `168h`
-            error: grille.toml:29:68: `failures_max` is 1 or more
+            error: grille.toml:29:88: with `failures_max = 0` nothing is rolled back by itself, also not for its latency
             error: grille.toml:29:88: `latency_budget` is from `1ms` to `10s`"#]],
     );
     check_rollout(

@@ -159,7 +159,7 @@ fn write_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginStatus) -> fmt::Resul
         write_line(f, "refused", &format!("{digest} at {stage}, {}: {why}", refused.at))?;
         write_line(f, "", &format!("it was {}", clean(&refused.file)))?;
     }
-    Ok(())
+    plugin.notes.iter().try_for_each(|note| write_line(f, "note", &clean(note)))
 }
 
 fn write_file(f: &mut fmt::Formatter<'_>, plugin: &PluginStatus) -> fmt::Result {
@@ -275,6 +275,8 @@ mod tests {
                 why: "cannot read".into(),
                 at: "2026-11-23T06:30:00Z".into(),
             }),
+            settings_in_configuration: None,
+            notes: vec!["the settings in force are others".into()],
         };
         let told = Told(PluginsStatus { generation: 7, generations_alive: 2, plugins: vec![plugin] });
         expect![[r#"
@@ -293,6 +295,7 @@ mod tests {
               held back sha256:eeeeeeeeeeee since 2026-11-23T06:00:00Z: 3 of 10 calls failed
               refused   a candidate at fetch, 2026-11-23T06:30:00Z: cannot read
                         it was /tmp.wasm
+              note      the settings in force are others
         "#]]
         .assert_eq(&told.to_string());
     }

@@ -100,8 +100,7 @@ impl Judge {
 
     fn of_configuration(path: &Path, file: &Path) -> Result<Self, Failure> {
         let config = load::config(path)?;
-        let mut problems = Vec::new();
-        let trust = trust::rules(&config, &mut problems);
+        let trust::Rules { trust, problems, .. } = trust::Rules::read(&config);
         let problems = Problems::new(config.source, problems);
         if problems.refuse() {
             return Err(problems.into());

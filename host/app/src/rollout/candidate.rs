@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 use grille_core::rollout::RevisionId;
 use grille_core::{Digest, PluginId};
 use grille_plugin::{
-    CanonicalSettings, Capability, Component, ConfigureError, Engine, Grants, LoadError, Plugin, Vector,
-    World,
+    CanonicalSettings, Capability, CompileError, Component, ConfigureError, Engine, Grants, LoadError,
+    Plugin, Vector, World,
 };
 use grille_trust::{Signer, Trust, Untrusted};
 use serde_json::{Value, json};
@@ -86,6 +87,8 @@ pub(crate) enum Stage {
     Fetch,
     Trust,
     Compile,
+    /// The compiler could not do its work, which says nothing of the candidate.
+    Compiler,
     Metadata,
     Grants,
     Widening,
@@ -218,6 +221,22 @@ fn check_widening(component: &Component, widening: &Widening) -> Result<(), Refu
     Err(Refusal::new(Stage::Widening, message))
 }
 
+/// A compiler that was killed, took too long or could not be started met with the machine, most likely; one that ran into its
+/// own limits or refused met with the component.
+fn compilation(error: &CompileError) -> Stage {
+    match error {
+        CompileError::Child { status, .. } if status.signal() == Some(SIGKILL) => Stage::Compiler,
+        CompileError::TimedOut(_) | CompileError::Run(_) => Stage::Compiler,
+        CompileError::Invalid(_)
+        | CompileError::Child { .. }
+        | CompileError::Unusable
+        | CompileError::Unsuitable(_) => Stage::Compile,
+    }
+}
+
+/// What the kernel ends a process with when memory runs out.
+const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
+
 /// Vectors hold under the settings `{}`; where those do not fit, nobody can tell.
 fn run_vectors(component: &Component, plugin: &Arc<Plugin>, grants: &Grants) -> Result<(), Refusal> {
     let refused = |message: String| Refusal::new(Stage::Vectors, message);
@@ -283,12 +302,29 @@ fn vector_subject(
 }
 
 impl Stage {
+    /// Whether the same candidate may pass later without anybody changing it, the configuration or its signatures.
+    pub(crate) fn may_pass_by_itself(self) -> bool {
+        match self {
+            Self::Compiler | Self::Store => true,
+            Self::Fetch
+            | Self::Trust
+            | Self::Compile
+            | Self::Metadata
+            | Self::Grants
+            | Self::Widening
+            | Self::Schema
+            | Self::Configure
+            | Self::Vectors
+            | Self::Admission => false,
+        }
+    }
+
     /// The word in status, logs and metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
             Self::Trust => "trust",
-            Self::Compile => "compile",
+            Self::Compile | Self::Compiler => "compile",
             Self::Metadata => "metadata",
             Self::Grants => "grants",
             Self::Widening => "widening",
@@ -320,8 +356,8 @@ impl Refusal {
             | LoadError::Unreadable(_)
             | LoadError::NoWorld { .. }
             | LoadError::Import { .. }
-            | LoadError::Compile(_)
             | LoadError::Link(_) => Stage::Compile,
+            LoadError::Compile(why) => compilation(why),
             LoadError::Undeclared { .. } | LoadError::MetadataSections { .. } | LoadError::Metadata(_) => {
                 Stage::Metadata
             }

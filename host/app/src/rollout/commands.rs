@@ -11,8 +11,8 @@ use grille_plugin::World;
 
 use super::candidate::{Candidate, Pipeline, Refusal, Stage, Vectors, Widening, canonical, digest_of, fetch};
 use super::draft::{Draft, Misfit, Tried};
-use super::ready::{Maker, rules_of, used_as};
-use super::{Durability, Rollout, State, now};
+use super::ready::{Maker, used_as};
+use super::{Durability, Renewed, Rollout, State, now};
 use crate::config::PluginSettings;
 
 /// What a command has done.
@@ -49,20 +49,21 @@ impl Rollout {
     /// Why it is not there; what was active still is.
     pub(crate) fn admit(&self, name: &str, named: Named, by: &str) -> Result<Done, String> {
         let _work = self.work.lock();
-        let (config, trust, before) = {
+        let (config, rules, before) = {
             let state = self.state.lock();
-            (Arc::clone(&state.config), state.trust.clone(), state.draft.clone())
+            (Arc::clone(&state.config), state.rules.clone(), state.draft.clone())
         };
         let slot = find(&config.plugins, name)?;
         let file = file_of(slot, named.file.as_deref())?;
-        let pipeline = Pipeline { engine: &self.engine, trust: &trust };
-        let maker = Maker { pipeline, store: &self.store, rules: rules_of(&config) };
+        let pipeline = Pipeline { engine: &self.engine, trust: &rules.trust };
+        let maker = Maker { pipeline, store: &self.store, rules: rules.digest };
         let world = used_as(&config, &slot.name);
-        let made = make(&maker, slot, file, named.imports, world, &before);
+        // Before compilers run: what comes into the file meanwhile has not been seen.
         let seen = match named.target {
             Target::Active => holds(slot),
             Target::Trial(_) => None,
         };
+        let made = make(&maker, slot, file, named.imports, world, &before);
         let mut state = self.state.lock();
         let mut draft = state.draft.clone();
         if !before.has_actives_of(&draft) {
@@ -87,10 +88,9 @@ impl Rollout {
             // The slot is there: something was just admitted to it.
             let _ = draft.apply(&slot.name, Event::Seen(holds), circumstances);
         }
-        let config = Arc::clone(&state.config);
         let committed = match draft.changes.is_empty() {
             true => self.record(&mut state, draft),
-            false => self.commit(&mut state, &config, draft, Durability::First),
+            false => self.commit(&mut state, Renewed::Plugins, draft, Durability::First),
         };
         committed.map_err(|error| format!("nothing has changed: {error:#}"))?;
         let placed = match named.target {
@@ -147,7 +147,7 @@ impl Rollout {
         let circumstances =
             Circumstances { rules: &slot.rollout.rules, by, why: &format!("{done} by {by}"), now: now() };
         draft.apply(&slot.name, event, circumstances).map_err(|rejection| rejection.to_string())?;
-        self.commit(&mut state, &config, draft, Durability::After)
+        self.commit(&mut state, Renewed::Plugins, draft, Durability::After)
             .map_err(|error| format!("nothing has changed: {error:#}"))?;
         let message = told(&state, slot, before);
         self.done(&state, &slot.name, message)

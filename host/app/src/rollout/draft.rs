@@ -24,6 +24,8 @@ pub(super) struct Draft {
     pub(super) slots: Slots,
     pub(super) ready: Readies,
     pub(super) attempts: Attempts,
+    /// Slots with a candidate that was refused for a reason that may pass by itself.
+    pub(super) unfinished: BTreeSet<PluginId>,
     /// Changes, in order, that are still to be told.
     pub(super) changes: Vec<Change>,
     /// Candidates that were refused.
@@ -39,11 +41,14 @@ pub(super) enum Loss {
     Refuse,
 }
 
+/// A revision that had to be made ready anew, and what came of that.
+pub(super) type Remade = (RevisionId, Result<Ready, Refusal>);
+
 /// What was found out about one slot without the lock.
 #[derive(Default)]
 pub(super) struct Found {
     /// Revisions that had to be made ready anew.
-    pub(super) remade: Vec<(RevisionId, Result<Ready, Refusal>)>,
+    pub(super) remade: Vec<Remade>,
     /// What the file and the settings hold; none where the file cannot be read.
     pub(super) holds: Option<RevisionId>,
     pub(super) attempt: Option<Digest>,
@@ -143,8 +148,19 @@ impl Draft {
 
     /// Whether what judges in a slot can be used.
     fn is_ready(&self, plugin: &PluginId) -> bool {
-        let active = |placed: &grille_core::rollout::Slot| placed.active().revision;
-        self.slots.slot(plugin).map(active).is_some_and(|active| self.ready.find(plugin, &active).is_some())
+        self.active_of(plugin).is_some_and(|active| self.ready.find(plugin, &active).is_some())
+    }
+
+    fn active_of(&self, plugin: &PluginId) -> Option<RevisionId> {
+        self.slots.slot(plugin).map(|placed| placed.active().revision)
+    }
+
+    /// Has the slots remember what their active revisions import. Done before they are kept.
+    pub(super) fn note_imports(&mut self) {
+        for (plugin, active) in self.ready.actives(&self.slots) {
+            let words = active.capabilities().map(|capability| capability.as_str().to_owned());
+            self.slots.note_imports(&plugin, words);
+        }
     }
 
     /// Takes in what was found out. What the configuration cannot do without and does not get is a problem.
@@ -158,6 +174,7 @@ impl Draft {
     ) {
         let names: BTreeSet<&PluginId> = config.plugins.iter().map(|slot| &slot.name).collect();
         self.slots.retain(|plugin| names.contains(plugin));
+        self.unfinished.clear();
         for slot in &config.plugins {
             let found = found.remove(&slot.name).unwrap_or_default();
             self.take_one(slot, found, loss, now, problems);
@@ -174,10 +191,18 @@ impl Draft {
         problems: &mut Vec<Problem>,
     ) {
         let Found { remade, holds, attempt, candidate } = found;
+        let before = self.active_of(&slot.name);
+        let is_unfinished =
+            matches!(&candidate, Some(Err(misfit)) if misfit.refusal.stage.may_pass_by_itself());
         let lost = self.take_remade(slot, remade, loss, now);
+        // The candidate was looked for beside what was active before. What serves now gets its own look.
+        let is_settled = lost.is_some() || self.active_of(&slot.name) == before;
+        let is_taken_in = is_settled || matches!(candidate, Some(Ok(_)));
         match candidate {
             Some(Ok((revision, ready))) => {
-                self.admit(slot, revision, ready, lost.is_some(), now);
+                if let Some(refusal) = self.admit(slot, revision, ready, lost.is_some(), now) {
+                    problems.extend(refusal.problems(slot));
+                }
             }
             Some(Err(Misfit { revision, refusal })) if self.is_filled(&slot.name) => {
                 self.refuse(slot, revision, &slot.file.display().to_string(), &refusal, now);
@@ -190,11 +215,16 @@ impl Draft {
         }
         self.keep_usable(slot, now);
         let circumstances = Circumstances { rules: &slot.rollout.rules, by: BY_FILE, why: "", now };
-        if let Some(holds) = holds {
+        if let Some(holds) = holds.filter(|_| is_taken_in) {
             // Whether the slot is there was asked above.
             let _ = self.apply(&slot.name, Event::Seen(holds), circumstances);
         }
-        if let Some(attempt) = attempt {
+        if is_unfinished {
+            self.attempts.remove(&slot.name);
+            self.unfinished.insert(slot.name.clone());
+            // What is granted anew is granted with this candidate in view, and it comes again.
+            return;
+        } else if let Some(attempt) = attempt {
             self.attempts.insert(slot.name.clone(), attempt);
         }
         let granted = slot.grants.capabilities.iter().map(|capability| capability.as_str().to_owned());
@@ -206,7 +236,7 @@ impl Draft {
     fn take_remade(
         &mut self,
         slot: &PluginSettings,
-        remade: Vec<(RevisionId, Result<Ready, Refusal>)>,
+        remade: Vec<Remade>,
         loss: Loss,
         now: u64,
     ) -> Option<Refusal> {
@@ -277,7 +307,16 @@ impl Draft {
         });
     }
 
-    fn admit(&mut self, slot: &PluginSettings, revision: RevisionId, ready: Ready, is_lost: bool, now: u64) {
+    /// Puts the file's candidate in its place, or remembers why there is none for it: why, where nobody would know else, because
+    /// the slot is empty and stays so.
+    fn admit(
+        &mut self,
+        slot: &PluginSettings,
+        revision: RevisionId,
+        ready: Ready,
+        is_lost: bool,
+        now: u64,
+    ) -> Option<Refusal> {
         let rules = &slot.rollout.rules;
         let target = if is_lost { Target::Active } else { slot.rollout.target };
         let active = self.slots.slot(&slot.name).map(|placed| placed.active().revision.digest);
@@ -288,9 +327,9 @@ impl Draft {
         };
         let circumstances = Circumstances { rules, by: BY_FILE, why, now };
         let place = (Arrival::File, target);
-        if let Err(rejection) = self.admit_ready(&slot.name, (revision, ready), place, circumstances) {
-            let refusal = Refusal::new(Passing::Admission, rejection.to_string());
-            self.refuse(slot, Some(revision), &slot.file.display().to_string(), &refusal, now);
-        }
+        let rejection = self.admit_ready(&slot.name, (revision, ready), place, circumstances).err()?;
+        let refusal = Refusal::new(Passing::Admission, rejection.to_string());
+        self.refuse(slot, Some(revision), &slot.file.display().to_string(), &refusal, now);
+        (!self.is_filled(&slot.name)).then_some(refusal)
     }
 }

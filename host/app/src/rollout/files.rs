@@ -22,8 +22,9 @@ pub(crate) fn fetch_all(config: &Config) -> Files {
 /// Leads every plugin of the configuration through all stages and holds it against the roles. Problems are added; the plugins
 /// without any are returned.
 pub(crate) fn load(config: &Config, engine: Engine, problems: &mut Vec<Problem>) -> Plugins {
-    let trust = trust::rules(config, problems);
-    let pipeline = Pipeline { engine: &engine, trust: &trust };
+    let rules = trust::Rules::read(config);
+    problems.extend(rules.problems);
+    let pipeline = Pipeline { engine: &engine, trust: &rules.trust };
     let prepared = parallel::map(&config.plugins, |slot| prepare(&pipeline, slot));
     let mut by_name: BTreeMap<PluginId, Arc<Plugin>> = BTreeMap::new();
     for (slot, prepared) in config.plugins.iter().zip(prepared) {

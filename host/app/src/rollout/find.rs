@@ -7,8 +7,8 @@ use grille_core::rollout::RevisionId;
 use grille_core::{Digest, PluginId};
 use grille_plugin::Capability;
 
-use super::candidate::{Candidate, Refusal, Vectors, Widening, canonical, digest_of};
-use super::draft::{Draft, Found, Loss, Misfit, Tried};
+use super::candidate::{Candidate, Refusal, Stage, Vectors, Widening, canonical, digest_of};
+use super::draft::{Draft, Found, Loss, Misfit, Remade, Tried};
 use super::look::{Retry, Wanted, wanted};
 use super::parallel;
 use super::ready::{Maker, Ready, circumstances, used_as};
@@ -52,10 +52,7 @@ impl Look<'_> {
         };
         let holds = RevisionId { digest: digest_of(&file.bytes), settings };
         let attempt = self.attempt(slot, holds, file);
-        let retry = match before.attempts.get(&slot.name) {
-            Some(last) if *last == attempt => self.retry,
-            Some(_) | None => Retry::Yes,
-        };
+        let retry = self.retry(slot, before, attempt);
         found.holds = Some(holds);
         found.attempt = Some(attempt);
         found.candidate = self.candidate(slot, before, holds, retry, file, &found.remade);
@@ -63,12 +60,7 @@ impl Look<'_> {
     }
 
     /// Those of the slot's revisions that are not ready under the circumstances as they are now.
-    fn remake(
-        &self,
-        slot: &PluginSettings,
-        before: &Draft,
-        file: Option<&Fetched>,
-    ) -> Vec<(RevisionId, Result<Ready, Refusal>)> {
+    fn remake(&self, slot: &PluginSettings, before: &Draft, file: Option<&Fetched>) -> Vec<Remade> {
         let now = circumstances(slot, self.maker.rules);
         let placed = before.slots.slot(&slot.name).into_iter().flat_map(|placed| placed.revisions());
         let is_ready = |revision: &RevisionId| {
@@ -86,19 +78,22 @@ impl Look<'_> {
         holds: RevisionId,
         retry: Retry,
         file: &Fetched,
-        remade: &[(RevisionId, Result<Ready, Refusal>)],
+        remade: &[Remade],
     ) -> Option<Tried> {
         let is_lost =
             |revision: RevisionId| remade.iter().any(|(one, made)| *one == revision && made.is_err());
         let placed = before.slots.slot(&slot.name);
-        // At the start, what cannot be used is as good as not there.
-        let placed = placed.filter(|placed| self.loss == Loss::Refuse || !placed.revisions().all(is_lost));
+        // At the start, a slot in which nothing can judge is as good as empty.
+        let placed = placed.filter(|placed| {
+            let mut judges = std::iter::once(placed.active().revision).chain(placed.previous());
+            self.loss == Loss::Refuse || !judges.all(is_lost)
+        });
         let kept;
         let (revision, fetched) =
             match placed.map_or(Wanted::File(holds), |placed| wanted(placed, holds, retry)) {
                 Wanted::Nothing => return None,
                 Wanted::File(revision) => (revision, file),
-                Wanted::Active(revision) => match self.maker.component(revision.digest) {
+                Wanted::Active(revision) => match self.maker.component(slot, revision.digest) {
                     Ok(component) => {
                         kept = component;
                         (revision, &kept)
@@ -106,9 +101,9 @@ impl Look<'_> {
                     Err(refusal) => return Some(Err(Misfit { revision: Some(revision), refusal })),
                 },
             };
-        let widening = placed.map_or(Widening::Any, |_| self.widening(slot, before));
+        let widening = self.widening(slot, before, remade);
         let world = placed.and_then(|_| {
-            let active = || Some(self.active_of(slot, before)?.plugin.world());
+            let active = || Some(self.serves(slot, before, remade)?.plugin.world());
             used_as(self.config, &slot.name).or_else(active)
         });
         let values = &slot.settings;
@@ -116,24 +111,55 @@ impl Look<'_> {
         Some(self.maker.make(&candidate).map_err(|refusal| Misfit { revision: Some(revision), refusal }))
     }
 
-    fn active_of<'d>(&self, slot: &PluginSettings, before: &'d Draft) -> Option<&'d Ready> {
-        let active = before.slots.slot(&slot.name)?.active().revision;
-        before.ready.find(&slot.name, &active)
+    /// What judges if the candidate does not: the active revision, or where that is lost at the start, the one before.
+    fn serves<'r>(
+        &self,
+        slot: &PluginSettings,
+        before: &'r Draft,
+        remade: &'r [Remade],
+    ) -> Option<&'r Ready> {
+        let placed = before.slots.slot(&slot.name)?;
+        let made = |revision: RevisionId| {
+            let (_, made) = remade.iter().find(|(one, _)| *one == revision)?;
+            made.as_ref().ok()
+        };
+        let active = placed.active().revision;
+        let active = made(active).or_else(|| before.ready.find(&slot.name, &active));
+        match self.loss {
+            Loss::Refuse => active,
+            Loss::FallBack => active.or_else(|| placed.previous().and_then(made)),
+        }
     }
 
-    /// What the active revision imports, and what the configuration grants now and did not before.
-    fn widening(&self, slot: &PluginSettings, before: &Draft) -> Widening {
-        let known = before.slots.slot(&slot.name).map(|placed| placed.granted());
-        let granted_before =
-            |capability: &Capability| known.is_some_and(|words| words.contains(capability.as_str()));
-        let new = slot.grants.capabilities.iter().copied().filter(|one| !granted_before(one));
-        let active = self.active_of(slot, before);
-        // At the start nothing is ready yet: what the last generation was granted is what is known of it.
-        let imported: Vec<Capability> = match active {
-            Some(active) => active.plugin.capabilities().collect(),
-            None => slot.grants.capabilities.iter().copied().filter(granted_before).collect(),
+    /// What the active revision imports, and what the configuration grants now and did not before. Where no revision is there to
+    /// be asked, what is remembered of the last; that something was granted is never enough.
+    fn widening(&self, slot: &PluginSettings, before: &Draft, remade: &[Remade]) -> Widening {
+        let Some(remembered) = before.slots.remembered(&slot.name) else { return Widening::Any };
+        let granted = || slot.grants.capabilities.iter().copied();
+        let new = granted().filter(|one| !remembered.granted.contains(one.as_str()));
+        let was_imported =
+            |one: &Capability| remembered.imports.is_some_and(|words| words.contains(one.as_str()));
+        let imported: Vec<Capability> = match self.serves(slot, before, remade) {
+            Some(ready) => ready.plugin.capabilities().collect(),
+            None => granted().filter(was_imported).collect(),
         };
         Widening::Within(imported.into_iter().chain(new).collect())
+    }
+
+    /// Whether the file's candidate is tried again if it was refused. What a command named and was refused is the operator's to
+    /// name again, although the file may hold the same.
+    fn retry(&self, slot: &PluginSettings, before: &Draft, attempt: Digest) -> Retry {
+        let refused = before.slots.slot(&slot.name).and_then(|placed| placed.refused());
+        let Some(refused) = refused.filter(|refused| refused.file == slot.file.display().to_string()) else {
+            return Retry::No;
+        };
+        // It passed, and found another slot's canary in its way.
+        let was_crowded_out = refused.stage == Stage::Admission.as_str();
+        let is_free = before.slots.canary().is_none_or(|canary| *canary == slot.name);
+        match before.attempts.get(&slot.name) {
+            Some(last) if *last == attempt && !(was_crowded_out && is_free) => self.retry,
+            Some(_) | None => Retry::Yes,
+        }
     }
 
     /// Names all that decides whether the file's revision passes.

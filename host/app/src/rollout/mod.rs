@@ -11,6 +11,7 @@ mod files;
 mod find;
 mod look;
 mod metrics;
+mod notes;
 mod parallel;
 mod ready;
 mod status;
@@ -29,13 +30,14 @@ use grille_plugin::Engine;
 use grille_proxy::identity::TokenVerifier;
 use grille_proxy::{Control, Generation, GenerationParts};
 use grille_store::{AuditLog, RevisionStore};
-use grille_trust::Trust;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 
 use crate::config::{Config, Problem, Problems};
 use crate::failure::Failure;
-use crate::{plugins, trust};
+use crate::plugins;
+use crate::trust::Rules;
 use candidate::Pipeline;
 use draft::{Draft, Loss};
 use find::Look;
@@ -46,7 +48,6 @@ use ready::Maker;
 pub(crate) use commands::{Done, Imports, Named};
 pub(crate) use files::{fetch_all, load};
 pub(crate) use find::Files;
-pub(crate) use ready::rules_of;
 pub(crate) use watchdog::watch;
 
 /// Who is told to have done what nobody asked for.
@@ -59,6 +60,8 @@ pub(crate) struct Rollout {
     metrics: RolloutMetrics,
     /// From when the data plane is there.
     running: OnceLock<Running>,
+    /// Something is to be looked at, although no file has changed.
+    unsettled: Notify,
     /// Held by who prepares candidates.
     work: Mutex<()>,
     state: Mutex<State>,
@@ -72,9 +75,11 @@ struct Running {
 /// What judges now, and by which configuration.
 struct State {
     config: Arc<Config>,
-    trust: Trust,
+    rules: Rules,
     draft: Draft,
     files: status::FileDigests,
+    /// The canary of which it was said last that it has no end of its own.
+    lingering: Option<notes::Lingering>,
 }
 
 /// Why a reload was asked for.
@@ -82,6 +87,8 @@ struct State {
 pub(crate) enum Reason {
     /// Something that was looked at is different.
     Changed,
+    /// Nothing is, and what was in a candidate's way is gone: see [`Rollout::unsettled`].
+    Unsettled,
     /// An operator asks, perhaps because of something that is not looked at: all is made anew.
     Asked,
 }
@@ -104,6 +111,15 @@ enum Durability {
     After,
 }
 
+/// What a new generation does not take over from the one before.
+#[derive(Clone, Copy)]
+enum Renewed<'c> {
+    /// Its plugins alone: no file is read.
+    Plugins,
+    /// All that the configuration says, with the files it names.
+    Everything(&'c Config),
+}
+
 impl Rollout {
     /// Fills the slots: with what was active before, as far as it may still be used, and with what the files hold now. Gives
     /// the first generation. Blocks for as long as compilers run.
@@ -119,16 +135,17 @@ impl Rollout {
     ) -> Result<(Self, Generation), Failure> {
         let slots = store.slots().context("cannot read the state directory")?.unwrap_or_default();
         let config = Arc::new(config);
-        let mut problems = Vec::new();
-        let trust = trust::rules(&config, &mut problems);
+        let rules = Rules::read(&config);
+        let mut problems = rules.problems.clone();
         let mut draft = Draft { slots, ..Draft::default() };
-        let pipeline = Pipeline { engine: &engine, trust: &trust };
-        let maker = Maker { pipeline, store: &store, rules: rules_of(&config) };
+        let pipeline = Pipeline { engine: &engine, trust: &rules.trust };
+        let maker = Maker { pipeline, store: &store, rules: rules.digest };
         let look = Look { config: &config, files, maker, retry: Retry::Yes, loss: Loss::FallBack };
         let found = look.find(&draft);
         let saved = draft.slots.clone();
         draft.take(&config, found, Loss::FallBack, now(), &mut problems);
         check(&config, &draft, problems)?;
+        draft.note_imports();
         let issuers = &config.directory.issuers;
         let verifier = TokenVerifier::new(issuers).context("an issuer cannot be used")?;
         let generation = Generation::new(GenerationId(1), parts(&config, &draft, verifier))
@@ -141,8 +158,9 @@ impl Rollout {
             store,
             metrics: RolloutMetrics::register(registry),
             running: OnceLock::new(),
+            unsettled: Notify::new(),
             work: Mutex::new(()),
-            state: Mutex::new(State { config, trust, draft, files: status::digests(files) }),
+            state: Mutex::new(State { config, rules, draft, files: status::digests(files), lingering: None }),
         };
         Ok((rollout, generation))
     }
@@ -153,6 +171,13 @@ impl Rollout {
         debug_assert!(is_first, "there is one data plane");
         let mut state = self.state.lock();
         self.tell(&mut state.draft);
+        notes::warn(&state.config, &state.draft.slots);
+    }
+
+    /// Waits until something is to be looked at although no file has changed: settings that a rollback put aside, a candidate
+    /// that a canary was in the way of. Cancel safe.
+    pub(crate) async fn unsettled(&self) {
+        self.unsettled.notified().await;
     }
 
     /// The configuration that is in force.
@@ -170,15 +195,16 @@ impl Rollout {
         config: Arc<Config>,
         mut problems: Vec<Problem>,
         files: &Files,
+        rules: Rules,
         reason: Reason,
     ) -> Result<Reloaded, Failure> {
         let _work = self.work.lock();
-        let trust = trust::rules(&config, &mut problems);
+        problems.extend(rules.problems.iter().cloned());
         let mut before = self.state.lock().draft.clone();
-        let pipeline = Pipeline { engine: &self.engine, trust: &trust };
-        let maker = Maker { pipeline, store: &self.store, rules: rules_of(&config) };
+        let pipeline = Pipeline { engine: &self.engine, trust: &rules.trust };
+        let maker = Maker { pipeline, store: &self.store, rules: rules.digest };
         let retry = match reason {
-            Reason::Changed => Retry::No,
+            Reason::Changed | Reason::Unsettled => Retry::No,
             Reason::Asked => Retry::Yes,
         };
         let look = Look { config: &config, files, maker, retry, loss: Loss::Refuse };
@@ -192,6 +218,8 @@ impl Rollout {
             // What was active has failed meanwhile, and candidates were held against it. What was compiled is in the cache.
             before = state.draft.clone();
         };
+        // Also where the reload is refused: status tells what was looked at.
+        state.files = digests;
         let mut draft = state.draft.clone();
         draft.take(&config, found, Loss::Refuse, now(), &mut problems);
         if let Err(problems) = check(&config, &draft, problems) {
@@ -202,12 +230,12 @@ impl Rollout {
         let is_armed = draft.ready.arm_alike(&draft.slots, &state.draft.ready, &state.draft.slots);
         let reloaded = match is_new || !is_armed {
             true => {
-                self.commit(&mut state, &config, draft, Durability::First).map(|()| Reloaded::Generation)?
+                let renewed = if is_new { Renewed::Everything(&config) } else { Renewed::Plugins };
+                self.commit(&mut state, renewed, draft, Durability::First).map(|()| Reloaded::Generation)?
             }
             false => self.record(&mut state, draft).map(|()| Reloaded::Nothing)?,
         };
-        state.files = digests;
-        (state.config, state.trust) = (config, trust);
+        (state.config, state.rules) = (config, rules);
         Ok(reloaded)
     }
 
@@ -215,12 +243,13 @@ impl Rollout {
     fn commit(
         &self,
         state: &mut State,
-        config: &Config,
+        renewed: Renewed<'_>,
         mut draft: Draft,
         durability: Durability,
     ) -> anyhow::Result<()> {
         draft.ready.prune(&draft.slots);
-        let generation = self.generation(config, &draft)?;
+        draft.note_imports();
+        let generation = self.generation(renewed, &draft)?;
         if durability == Durability::First {
             self.store.save(&draft.slots).context("cannot keep which plugins are active")?;
         }
@@ -233,13 +262,22 @@ impl Rollout {
             let error = crate::surroundings::chain(&error);
             tracing::error!(error, "a restart will not know which plugins are active now");
         }
+        let is_unsettled = unsettles(&draft, &state.draft);
         self.tell(&mut draft);
+        match renewed {
+            Renewed::Everything(config) => notes::warn(config, &draft.slots),
+            Renewed::Plugins => notes::warn(&state.config, &draft.slots),
+        }
         state.draft = draft;
+        if is_unsettled {
+            self.unsettled.notify_one();
+        }
         Ok(())
     }
 
     /// Remembers a draft in which nothing that judges is different.
     fn record(&self, state: &mut State, mut draft: Draft) -> anyhow::Result<()> {
+        draft.note_imports();
         if draft.slots != state.draft.slots {
             self.store.save(&draft.slots).context("cannot keep what was found out about plugins")?;
         }
@@ -249,13 +287,26 @@ impl Rollout {
     }
 
     /// None before the data plane is there.
-    fn generation(&self, config: &Config, draft: &Draft) -> anyhow::Result<Option<Generation>> {
+    fn generation(&self, renewed: Renewed<'_>, draft: &Draft) -> anyhow::Result<Option<Generation>> {
         let Some(running) = self.running.get() else { return Ok(None) };
         let active = running.control.generation();
+        let id = GenerationId(active.id().0 + 1);
+        let config = match renewed {
+            Renewed::Plugins => {
+                let plugins = draft.ready.armed(&draft.slots).collect();
+                return Ok(Some(Generation::with_plugins(&active, id, plugins)?));
+            }
+            Renewed::Everything(config) => config,
+        };
         let verifier =
             active.verifier().reloaded(&config.directory.issuers).context("an issuer cannot be used")?;
-        let id = GenerationId(active.id().0 + 1);
         Ok(Some(Generation::succeeding(&active, id, parts(config, draft, verifier))?))
+    }
+
+    /// Whether a candidate could not be judged or kept for a reason that may pass by itself, so that a look at the same files
+    /// is worth while.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.state.lock().draft.unfinished.is_empty()
     }
 
     /// Tells what has happened, in the log, the audit log and the metrics; once the data plane is there.
@@ -293,6 +344,13 @@ impl Rollout {
             );
         }
     }
+}
+
+/// Whether what comes with a draft makes room for a candidate that had none.
+fn unsettles(draft: &Draft, before: &Draft) -> bool {
+    let is_held_back = draft.changes.iter().any(|change| change.to == Stage::HeldBack);
+    let canary = before.slots.canary();
+    is_held_back || (canary.is_some() && draft.slots.canary() != canary)
 }
 
 fn log(change: &Change) {

@@ -8,14 +8,14 @@ use grille_core::rollout::{RevisionId, Slots, Stage, Trial as Tried};
 use grille_core::{Digest, PluginId};
 use grille_plugin::{Plugin, World};
 use grille_proxy::{Slot, Trial, TrialKind};
-use grille_store::{RevisionStore, StoredComponent};
+use grille_store::{RevisionStore, StoredComponent, StoredSignatures};
 use grille_trust::{Signatures, Signer};
 
 use super::candidate::{
     Candidate, Passed, Pipeline, Refusal, Stage as Passing, Vectors, Widening, canonical, digest_of,
 };
-use crate::config::{Config, PluginSettings, TrustKey};
-use crate::trust::Fetched;
+use crate::config::{Config, PluginSettings};
+use crate::trust::{self, Fetched};
 
 /// A revision in memory.
 #[derive(Clone)]
@@ -126,22 +126,6 @@ pub(super) fn circumstances(slot: &PluginSettings, rules: Digest) -> Digest {
     digest_of(text.as_bytes())
 }
 
-/// Names the rules of trust, with the content of the files they name.
-pub(crate) fn rules_of(config: &Config) -> Digest {
-    let mut text = format!("{:?}", config.trust);
-    for rule in &config.trust {
-        match &rule.key {
-            TrustKey::Minisign(_) => {}
-            // One that cannot be read is a problem of its own.
-            TrustKey::Sigstore { root, .. } => {
-                let content = std::fs::read(root).unwrap_or_default();
-                text.push_str(&digest_of(&content).hex());
-            }
-        }
-    }
-    digest_of(text.as_bytes())
-}
-
 /// What roles use the plugin as.
 pub(super) fn used_as(config: &Config, plugin: &PluginId) -> Option<World> {
     config.plugin_uses.iter().find(|used| used.plugin == *plugin).map(|used| used.world)
@@ -152,46 +136,42 @@ pub(super) fn used_as(config: &Config, plugin: &PluginId) -> Option<World> {
 pub(super) struct Maker<'m> {
     pub(super) pipeline: Pipeline<'m>,
     pub(super) store: &'m RevisionStore,
+    /// Names the rules that the pipeline judges by.
     pub(super) rules: Digest,
 }
 
 impl Maker<'_> {
     /// Leads a candidate through all stages and keeps what a restart and a rollback need of it.
     pub(super) fn make(&self, candidate: &Candidate<'_>) -> Result<(RevisionId, Ready), Refusal> {
-        let Passed { revision, plugin, signer, settings } = self.pipeline.prepare(candidate)?;
+        let (revision, ready, settings) = self.prepare(candidate)?;
         self.keep(candidate.fetched, &settings)
             .map_err(|error| Refusal::new(Passing::Store, crate::surroundings::chain(&error)))?;
+        Ok((revision, ready))
+    }
+
+    /// Gives the settings in canonical JSON too.
+    fn prepare(&self, candidate: &Candidate<'_>) -> Result<(RevisionId, Ready, String), Refusal> {
+        let Passed { revision, plugin, signer, settings } = self.pipeline.prepare(candidate)?;
         let circumstances = circumstances(candidate.slot, self.rules);
-        Ok((revision, Ready { plugin, signer, circumstances }))
+        Ok((revision, Ready { plugin, signer, circumstances }, settings))
     }
 
     fn keep(&self, fetched: &Fetched, settings: &str) -> Result<(), grille_store::RevisionError> {
-        let Fetched { bytes, signatures } = fetched;
-        self.store.keep_component(&StoredComponent {
-            component: bytes.clone(),
-            minisign: signatures.minisign.clone(),
-            sigstore: signatures.sigstore.clone(),
-        })?;
+        let Signatures { minisign, sigstore } = fetched.signatures.clone();
+        self.store.keep_component(&fetched.bytes, &StoredSignatures { minisign, sigstore })?;
         self.store.keep_settings(settings)?;
         Ok(())
     }
 
     /// Makes a revision ready that has a place already: from the slot's file where that holds it, else from what was kept. It
-    /// is trusted and granted no more than a new one.
+    /// is trusted and granted no more than a new one. Where the file's signature is gone or not trusted, those that the same
+    /// bytes were kept with speak for them: that a file was lost does not undo what somebody has vouched for.
     pub(super) fn remake(
         &self,
         slot: &PluginSettings,
         revision: RevisionId,
         file: Option<&Fetched>,
     ) -> Result<Ready, Refusal> {
-        let kept;
-        let fetched = match file.filter(|file| digest_of(&file.bytes) == revision.digest) {
-            Some(file) => file,
-            None => {
-                kept = self.component(revision.digest)?;
-                &kept
-            }
-        };
         let own;
         let values = match canonical(&slot.settings)? {
             (_, digest) if digest == revision.settings => &slot.settings,
@@ -200,16 +180,56 @@ impl Maker<'_> {
                 &own
             }
         };
-        let (world, widening, vectors) = (None, Widening::Any, Vectors::HeldBefore);
-        let candidate = Candidate { slot, values, fetched, world, widening, vectors };
-        self.make(&candidate).map(|(_, ready)| ready)
+        let remake = |fetched: &Fetched| self.remake_of(slot, values, fetched);
+        let Some(file) = file.filter(|file| digest_of(&file.bytes) == revision.digest) else {
+            return self.component(slot, revision.digest).and_then(|kept| remake(&kept));
+        };
+        let refusal = match remake(file) {
+            Err(refusal) if refusal.stage == Passing::Trust => refusal,
+            made => return made,
+        };
+        let kept = self.component(slot, revision.digest).and_then(|kept| remake(&kept));
+        let ready = kept.map_err(|_| refusal.clone())?;
+        let (plugin, digest, why) = (&slot.name, revision.digest, refusal.why());
+        tracing::error!(%plugin, %digest, why, "the file's copy is not trusted: the one that was kept judges, by the signature it came with");
+        Ok(ready)
     }
 
-    /// A component that was kept.
-    pub(super) fn component(&self, digest: Digest) -> Result<Fetched, Refusal> {
-        let StoredComponent { component, minisign, sigstore } =
-            self.store.component(digest).map_err(unkept)?;
-        Ok(Fetched { bytes: component, signatures: Signatures { minisign, sigstore } })
+    fn remake_of(
+        &self,
+        slot: &PluginSettings,
+        values: &serde_json::Value,
+        fetched: &Fetched,
+    ) -> Result<Ready, Refusal> {
+        let (world, widening, vectors) = (None, Widening::Any, Vectors::HeldBefore);
+        let candidate = Candidate { slot, values, fetched, world, widening, vectors };
+        let (revision, ready, settings) = self.prepare(&candidate)?;
+        if let Err(error) = self.keep(fetched, &settings) {
+            let (plugin, digest, error) = (&slot.name, revision.digest, crate::surroundings::chain(&error));
+            tracing::error!(%plugin, %digest, error, "a revision in use could not be kept: another start needs its file");
+        }
+        Ok(ready)
+    }
+
+    /// A component that was kept, with signatures by which it is trusted now; if none of those it was kept with is enough, with
+    /// any of them.
+    pub(super) fn component(&self, slot: &PluginSettings, digest: Digest) -> Result<Fetched, Refusal> {
+        let StoredComponent { component, signatures } = self.store.component(digest).map_err(unkept)?;
+        let mut fetched = Fetched { bytes: component, signatures: Signatures::default() };
+        for StoredSignatures { minisign, sigstore } in signatures {
+            fetched.signatures = Signatures { minisign, sigstore };
+            if self.is_vouched_for(slot, &fetched) {
+                return Ok(fetched);
+            }
+        }
+        let bare = Fetched { signatures: Signatures::default(), ..fetched.clone() };
+        Ok(if self.is_vouched_for(slot, &bare) { bare } else { fetched })
+    }
+
+    fn is_vouched_for(&self, slot: &PluginSettings, fetched: &Fetched) -> bool {
+        let Ok(signed) = trust::check(self.pipeline.trust, slot, fetched) else { return false };
+        let component = self.pipeline.engine.compile(&fetched.bytes);
+        component.is_ok_and(|component| signed.admits(&trust::facts(&component)).is_ok())
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::candidate::digest_of;
 use super::find::Files;
-use super::{Rollout, State, now};
+use super::{Rollout, State, notes, now};
 
 /// What each plugin's file held when it was last looked at.
 pub(super) type FileDigests = BTreeMap<PluginId, Digest>;
@@ -49,21 +49,22 @@ impl Rollout {
     }
 
     pub(super) fn status_of(&self, state: &State, plugin: &PluginId) -> Option<PluginStatus> {
-        let file =
-            state.config.plugins.iter().find(|slot| slot.name == *plugin).map(|slot| slot.file.clone());
+        let settings = state.config.plugins.iter().find(|slot| slot.name == *plugin);
         let slot = state.draft.slots.slot(plugin)?;
         let active = self.active(state, plugin, slot);
         let ready = state.draft.ready.find(plugin, &slot.active().revision);
         Some(PluginStatus {
             name: plugin.as_str().to_owned(),
             world: ready.map(|ready| ready.plugin.world().as_str().to_owned()).unwrap_or_default(),
-            file: file.unwrap_or_default(),
+            file: settings.map(|settings| settings.file.clone()).unwrap_or_default(),
             file_digest: state.files.get(plugin).map(Digest::to_string),
             active,
             previous: slot.previous().map(|revision| placed(state, plugin, revision, Stage::Previous)),
             candidate: self.candidate(state, plugin, slot),
             held_back: slot.held_back().iter().map(held_back).collect(),
             refused: slot.refused().map(refused),
+            settings_in_configuration: settings.and_then(notes::configured).map(|digest| digest.to_string()),
+            notes: settings.map(|settings| notes::of(settings, slot, now())).unwrap_or_default(),
         })
     }
 

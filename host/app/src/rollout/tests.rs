@@ -80,7 +80,8 @@ impl Place {
             written => Arc::new(written),
         };
         let files = fetch_all(&config);
-        rollout.reload(config, Vec::new(), &files, Reason::Changed)
+        let rules = Rules::read(&config);
+        rollout.reload(config, Vec::new(), &files, rules, Reason::Changed)
     }
 
     /// Names a component to Grille.
@@ -335,4 +336,201 @@ fn what_cannot_be_kept_does_not_come_and_goes_all_the_same() {
     assert_eq!(versions(&rollout), ["2", "1", ""]);
     rollout.roll_back("guard", "user id 7").unwrap();
     assert_eq!(versions(&rollout), ["1", "", ""]);
+}
+
+#[test]
+fn half_a_file_does_not_let_in_what_was_rolled_back() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(UNSIGNED).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, UNSIGNED).unwrap();
+    rollout.roll_back("guard", "user id 7").unwrap();
+    for half in [&[][..], &policy("2")[..100]] {
+        place.put(half);
+        place.look(&rollout, UNSIGNED).unwrap();
+        place.put(&policy("2"));
+        place.look(&rollout, UNSIGNED).unwrap();
+        assert_eq!(versions(&rollout), ["1", "", ""]);
+    }
+    place.put(&policy("3"));
+    place.look(&rollout, UNSIGNED).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, UNSIGNED).unwrap();
+    assert_eq!(versions(&rollout), ["2", "3", ""], "another that passed is a word");
+}
+
+#[test]
+fn what_is_held_back_does_not_fill_a_slot_that_lost_all_others() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(UNSIGNED).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, UNSIGNED).unwrap();
+    rollout.roll_back("guard", "user id 7").unwrap();
+    drop(rollout);
+    let kept = format!("state/components/{}.wasm", candidate::digest_of(&policy("1")).hex());
+    fs::remove_file(place.path(&kept)).unwrap();
+    for _ in 0..2 {
+        let failure = place.start(UNSIGNED).map(|_| ()).unwrap_err().to_string();
+        assert!(failure.contains("held back (rolled back by user id 7)"), "{failure}");
+    }
+    place.put(&policy("3"));
+    let rollout = place.start(UNSIGNED).unwrap();
+    assert_eq!(versions(&rollout), ["3", "", ""]);
+}
+
+#[test]
+fn what_is_held_back_stays_so_while_it_is_looked_at() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(UNSIGNED).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, UNSIGNED).unwrap();
+    rollout.roll_back("guard", "user id 7").unwrap();
+    place.name(&rollout, &policy("2"), "shadow").unwrap();
+    rollout.drop_candidate("guard", "user id 7").unwrap();
+    place.look(&rollout, &format!("{UNSIGNED}\nsettings = {{ number = 1 }}")).unwrap();
+    assert_eq!(versions(&rollout), ["1", "1", ""]);
+    assert_eq!(status(&rollout).held_back.len(), 1);
+}
+
+fn settings(number: u32) -> String {
+    format!("{UNSIGNED}\nsettings = {{ number = {number} }}")
+}
+
+/// Whether what is active has the settings of the configuration, and what status says where it has not.
+fn has_configured_settings(rollout: &Rollout) -> bool {
+    let status = status(rollout);
+    let has = status.settings_in_configuration.as_ref() == Some(&status.active.settings);
+    let told = status.notes.iter().any(|note| note.contains("not those of the configuration"));
+    assert_ne!(has, told, "{:?}", status.notes);
+    has
+}
+
+#[test]
+fn a_rollback_does_not_put_the_settings_of_the_configuration_aside() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(&settings(1)).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, &settings(2)).unwrap();
+    rollout.roll_back("guard", "user id 7").unwrap();
+    assert_eq!(versions(&rollout), ["1", "", ""]);
+    assert!(!has_configured_settings(&rollout));
+    place.look(&rollout, &settings(2)).unwrap();
+    assert_eq!(versions(&rollout), ["1", "1", ""]);
+    assert!(has_configured_settings(&rollout));
+
+    // Those that fail there too stay out, and status says that others are in force.
+    rollout.roll_back("guard", "user id 7").unwrap();
+    place.look(&rollout, &settings(2)).unwrap();
+    assert!(!has_configured_settings(&rollout));
+    drop(rollout);
+    let rollout = place.start(&settings(2)).unwrap();
+    assert!(!has_configured_settings(&rollout));
+    place.look(&rollout, &settings(3)).unwrap();
+    assert_eq!(versions(&rollout), ["1", "1", ""]);
+    assert!(has_configured_settings(&rollout));
+}
+
+#[test]
+fn settings_that_a_rollback_put_aside_are_in_force_after_a_restart() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(&settings(1)).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, &settings(2)).unwrap();
+    rollout.roll_back("guard", "user id 7").unwrap();
+    drop(rollout);
+    let rollout = place.start(&settings(2)).unwrap();
+    assert_eq!(versions(&rollout)[0], "1");
+    assert!(has_configured_settings(&rollout));
+}
+
+#[test]
+fn what_serves_instead_at_the_start_gets_the_settings_of_the_configuration() {
+    let place = Place::new(&policy("1"));
+    let rollout = place.start(&settings(1)).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, &settings(2)).unwrap();
+    drop(rollout);
+    let pinned = format!("digest = \"{}\"\nsettings = {{ number = 2 }}", candidate::digest_of(&policy("1")));
+    let rollout = place.start(&pinned).unwrap();
+    assert_eq!(versions(&rollout)[0], "1");
+    place.look(&rollout, &pinned).unwrap();
+    assert_eq!(versions(&rollout)[0], "1");
+    assert!(has_configured_settings(&rollout));
+}
+
+#[test]
+fn a_candidate_that_a_canary_was_in_the_way_of_comes_when_it_ends() {
+    let place = Place::new(&policy("1"));
+    let keys = format!(
+        "{UNSIGNED}\n[[plugin]]\nname = \"other\"\nfile = \"other.wasm\"\n{UNSIGNED}\nrollout = {{ to = \"canary:10%\" }}"
+    );
+    fs::write(place.path("other.wasm"), policy("1")).unwrap();
+    let rollout = place.start(&keys).unwrap();
+    place.name(&rollout, &policy("7"), "canary:10%").unwrap();
+    fs::write(place.path("other.wasm"), policy("2")).unwrap();
+    place.look(&rollout, &keys).unwrap();
+    let other = || rollout.status(Some("other")).unwrap().plugins.remove(0);
+    assert_eq!(other().refused.unwrap().stage, "admission");
+    place.look(&rollout, &keys).unwrap();
+    assert!(other().candidate.is_none());
+    rollout.promote("guard", "user id 7").unwrap();
+    place.look(&rollout, &keys).unwrap();
+    assert_eq!(other().candidate.unwrap().version, "2");
+    assert!(other().refused.is_none());
+}
+
+#[test]
+fn without_automatic_rollback_what_fails_stays_and_status_says_so() {
+    let place = Place::new(&policy("1"));
+    let keys = format!("{UNSIGNED}\nrollout = {{ failures_max = 0 }}");
+    let rollout = place.start(&keys).unwrap();
+    place.put(&trapping("2"));
+    place.look(&rollout, &keys).unwrap();
+    judge(&rollout, |slot| slot.active().revision, 5);
+    rollout.judge();
+    assert_eq!(versions(&rollout), ["2", "1", ""]);
+    let notes = status(&rollout).notes;
+    assert!(notes.iter().any(|note| note.contains("`rollout.failures_max` is 0")), "{notes:?}");
+}
+
+#[test]
+fn what_the_file_tries_serves_at_the_start_where_nothing_else_can() {
+    let place = Place::new(&policy("1"));
+    let keys = format!("{UNSIGNED}\nrollout = {{ to = \"canary:10%\" }}");
+    let rollout = place.start(&keys).unwrap();
+    place.put(&policy("2"));
+    place.look(&rollout, &keys).unwrap();
+    assert_eq!(versions(&rollout), ["1", "", "2"]);
+    drop(rollout);
+    let kept = format!("state/components/{}.wasm", candidate::digest_of(&policy("1")).hex());
+    fs::remove_file(place.path(&kept)).unwrap();
+    let rollout = place.start(&keys).unwrap();
+    assert_eq!(versions(&rollout), ["2", "", ""]);
+}
+
+#[test]
+fn what_a_command_was_refused_does_not_come_by_the_file_that_holds_it_too() {
+    let place = Place::new(&policy("1"));
+    let keys = format!("{UNSIGNED}\n[[plugin]]\nname = \"other\"\nfile = \"other.wasm\"\n{UNSIGNED}");
+    fs::write(place.path("other.wasm"), policy("1")).unwrap();
+    let rollout = place.start(&keys).unwrap();
+    place.name(&rollout, &policy("7"), "active").unwrap();
+    fs::write(place.path("aside.wasm"), policy("2")).unwrap();
+    let canary = Named {
+        file: Some(place.path("aside.wasm")),
+        target: "canary:10%".parse().unwrap(),
+        imports: Imports::AsBefore,
+    };
+    rollout.admit("other", canary, "user id 7").unwrap();
+    let told = place.name(&rollout, &policy("1"), "canary:10%").unwrap_err();
+    assert!(told.starts_with("candidate refused at admission: `other` has a canary"), "{told}");
+    rollout.drop_candidate("other", "user id 7").unwrap();
+    let config = rollout.config();
+    for reason in [Reason::Unsettled, Reason::Asked] {
+        let (files, rules) = (fetch_all(&config), Rules::read(&config));
+        rollout.reload(Arc::clone(&config), Vec::new(), &files, rules, reason).unwrap();
+        assert_eq!(versions(&rollout), ["7", "1", ""]);
+    }
+    drop(rollout);
+    assert_eq!(versions(&place.start(&keys).unwrap()), ["7", "1", ""]);
 }

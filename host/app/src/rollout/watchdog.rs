@@ -8,7 +8,7 @@ use grille_core::rollout::{Circumstances, Event, RevisionId, Stage};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{BY_GRILLE, Durability, Rollout, State, now};
+use super::{BY_GRILLE, Durability, Renewed, Rollout, State, notes, now};
 
 /// How often figures are looked at: a failing revision judges for as long at most, and until its failures are enough.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +33,7 @@ impl Rollout {
     /// Has revisions go that fail. Blocks for as long as a generation takes to be made, if there has to be one.
     pub(super) fn judge(&self) {
         let mut state = self.state.lock();
+        tell_of_canary(&mut state);
         let watched = watched(&state);
         if watched.is_empty() {
             return;
@@ -51,10 +52,18 @@ impl Rollout {
         if draft.changes.is_empty() {
             return;
         }
-        let config = Arc::clone(&state.config);
-        if let Err(error) = self.commit(&mut state, &config, draft, Durability::After) {
+        if let Err(error) = self.commit(&mut state, Renewed::Plugins, draft, Durability::After) {
             tracing::error!(error = format!("{error:#}"), "a failing plugin could not be rolled back");
         }
+    }
+}
+
+/// A canary has no end of its own, and keeps every other slot from having one.
+fn tell_of_canary(state: &mut State) {
+    let lingering = notes::lingering(&state.draft.slots, state.lingering.as_ref(), now());
+    if let Some((plugin, RevisionId { digest, .. }, days)) = &lingering {
+        tracing::warn!(%plugin, %digest, days, "a canary is older than a day, and no other plugin can have one");
+        state.lingering = lingering;
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, HealthReading, NotAShare, PluginId, Share};
 
 pub use slot::{Active, Candidate, HeldBack, RefusedCandidate, Slot};
-pub use slots::{NotSlots, Rejection, Slots};
+pub use slots::{NotSlots, Rejection, Remembered, Slots};
 
 /// What fills a slot: a component under settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub enum Stage {
     Canary,
     /// What rollback goes back to.
     Previous,
-    /// Kept out until an operator names it or the file has held something else.
+    /// Kept out until an operator names it or the file has held something else that passed.
     HeldBack,
     /// In no place any more.
     Gone,
@@ -83,7 +83,8 @@ pub enum Stage {
 pub struct Rules {
     /// How long a revision that took another's place is watched, in seconds.
     pub probation_s: u64,
-    /// So many failures are too many.
+    /// So many failures are too many. With 0 nothing goes by itself, whatever its figures: who can make a plugin fail can else
+    /// force the revision before back.
     pub failures_max: u64,
 }
 
@@ -161,8 +162,16 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// Whether figures decide anything.
+    pub fn roll_back_by_themselves(&self) -> bool {
+        self.failures_max > 0
+    }
+
     /// Why a revision with these figures is to go; none while it may stay. Calls are over budget only where there is one.
     pub fn broken_by(&self, reading: &HealthReading) -> Option<String> {
+        if !self.roll_back_by_themselves() {
+            return None;
+        }
         if reading.failures >= self.failures_max {
             let last = reading.last_failure.as_deref().unwrap_or("not known");
             return Some(format!("{} of {} calls failed, the last: {last}", reading.failures, reading.calls));

@@ -1,5 +1,4 @@
-//! One slot: its revisions and what is remembered of others. Every change of the active revision is in [`Slot::put`] and
-//! [`Slot::roll_back`].
+//! One slot: its revisions and what is remembered of others. Every change of the active revision is in `Slot::make_active`.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +31,19 @@ pub struct Slot {
     pub(super) seen: Option<RevisionId>,
     #[serde(default)]
     pub(super) granted: BTreeSet<String>,
+    /// The words of what the active revision imports; none where nobody has said so since it became active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) imports: Option<BTreeSet<String>>,
+}
+
+/// What is left of a slot of which no revision can be used: what may not come into it, and by what the next one is measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Emptied {
+    pub(super) held_back: Vec<HeldBack>,
+    pub(super) seen: Option<RevisionId>,
+    pub(super) granted: BTreeSet<String>,
+    pub(super) imports: Option<BTreeSet<String>>,
 }
 
 /// The revision that judges.
@@ -76,6 +88,9 @@ pub struct HeldBack {
     pub why: String,
     /// Since when, in seconds since 1970.
     pub since: u64,
+    /// Whether the configuration's file held it then or later. Only then another component in the file says anything about it.
+    #[serde(default)]
+    pub in_file: bool,
 }
 
 /// The last candidate that did not pass.
@@ -124,7 +139,14 @@ impl Slot {
             refused: None,
             seen: None,
             granted: BTreeSet::new(),
+            imports: None,
         }
+    }
+
+    /// In a slot that was emptied; what is held back was asked before.
+    pub(super) fn refilled(revision: RevisionId, arrival: Arrival, now: u64, emptied: Emptied) -> Self {
+        let Emptied { held_back, seen, granted, imports: _ } = emptied;
+        Self { held_back, seen, granted, ..Self::new(revision, arrival, now) }
     }
 
     /// The revision that judges.
@@ -209,12 +231,30 @@ impl Slot {
         let from = self.take_candidate(revision);
         let mut moves = vec![Move::new(revision, from, Stage::Active)];
         let probation_until = Some(now.saturating_add(rules.probation_s));
-        let active = Active { revision, arrival, since: now, probation_until };
-        let before = std::mem::replace(&mut self.active, active);
+        // Other settings of a component that an operator chose over the file's, or went back to, are still that choice.
+        let of_active = arrival == Arrival::File && revision.digest == self.active.revision.digest;
+        let arrival = if of_active { self.active.arrival } else { arrival };
+        let before = self.make_active(Active { revision, arrival, since: now, probation_until });
         moves.push(Move::new(before.revision, Some(Stage::Active), Stage::Previous));
         self.previous = Some(before.revision);
         moves.extend(self.drop_candidate("another revision became active"));
         moves
+    }
+
+    /// Every change of the active revision; what was active.
+    fn make_active(&mut self, active: Active) -> Active {
+        self.imports = None;
+        std::mem::replace(&mut self.active, active)
+    }
+
+    /// An older revision becomes active, under its own settings. Those of the configuration have not been acted upon any more.
+    fn go_back_to(&mut self, revision: RevisionId, now: u64) -> RevisionId {
+        if let Some(seen) = &mut self.seen {
+            seen.settings = revision.settings;
+        }
+        let arrival = Arrival::Rollback;
+        self.take_candidate(revision);
+        self.make_active(Active { revision, arrival, since: now, probation_until: None }).revision
     }
 
     /// The candidate is no longer one if it is that revision: the stage it was at.
@@ -234,9 +274,7 @@ impl Slot {
     /// The previous revision is active again, what was active is kept out. Nothing if there is none.
     pub(super) fn roll_back(&mut self, why: &str, now: u64) -> Option<Vec<Move>> {
         let revision = self.previous.take()?;
-        let active = Active { revision, arrival: Arrival::Rollback, since: now, probation_until: None };
-        let failed = std::mem::replace(&mut self.active, active).revision;
-        self.take_candidate(revision);
+        let failed = self.go_back_to(revision, now);
         self.hold_back(failed, why, now);
         Some(vec![
             Move::new(failed, Some(Stage::Active), Stage::HeldBack),
@@ -269,11 +307,16 @@ impl Slot {
         because(vec![Move::new(revision, Some(Stage::Canary), Stage::HeldBack)])
     }
 
-    /// The file and the settings say this. A component that the file holds no longer may come again.
+    /// The file and the settings say this. A component that the file held before may come again, if what it holds now has
+    /// passed all stages: half a file is nobody's word.
     pub(super) fn see(&mut self, holds: RevisionId) -> Vec<Move> {
-        let before = self.seen.replace(holds);
-        if let Some(before) = before.filter(|before| before.digest != holds.digest) {
-            self.held_back.retain(|held| held.digest != before.digest);
+        self.seen = Some(holds);
+        for held in self.held_back.iter_mut().filter(|held| held.digest == holds.digest) {
+            held.in_file = true;
+        }
+        let candidate = self.candidate.as_ref().map(|candidate| candidate.revision.digest);
+        if self.active.revision.digest == holds.digest || candidate == Some(holds.digest) {
+            self.held_back.retain(|held| !held.in_file || held.digest == holds.digest);
         }
         if self.active.revision != holds {
             return Vec::new();
@@ -305,20 +348,31 @@ impl Slot {
             self.held_back.remove(0);
         }
         let why = clean_text(why, WHY_BYTES_MAX);
-        self.held_back.push(HeldBack { digest: revision.digest, settings, why, since: now });
+        let in_file = self.seen.is_some_and(|seen| seen.digest == revision.digest);
+        self.held_back.push(HeldBack { digest: revision.digest, settings, why, since: now, in_file });
     }
 
-    /// Without what cannot be used: the previous revision takes an unusable active one's place. None if nothing is left.
-    pub(super) fn usable(mut self, is_usable: impl Fn(&RevisionId) -> bool, now: u64) -> Option<Self> {
+    /// Without what cannot be used: the previous revision takes an unusable active one's place.
+    ///
+    /// # Errors
+    /// What is remembered, if no revision is left.
+    pub(super) fn usable(
+        mut self,
+        is_usable: impl Fn(&RevisionId) -> bool,
+        now: u64,
+    ) -> Result<Self, Box<Emptied>> {
         self.candidate = self.candidate.filter(|candidate| is_usable(&candidate.revision));
         self.previous = self.previous.filter(&is_usable);
         if !is_usable(&self.active.revision) {
-            let revision = self.previous.take()?;
-            let arrival = Arrival::Rollback;
-            self.active = Active { revision, arrival, since: now, probation_until: None };
-            self.take_candidate(revision);
+            let Some(revision) = self.previous.take() else { return Err(Box::new(self.emptied())) };
+            self.go_back_to(revision, now);
         }
-        Some(self)
+        Ok(self)
+    }
+
+    fn emptied(self) -> Emptied {
+        let Self { held_back, seen, granted, imports, .. } = self;
+        Emptied { held_back, seen, granted, imports }
     }
 }
 

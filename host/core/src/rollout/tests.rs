@@ -185,6 +185,110 @@ fn what_cannot_be_used_is_left_out_at_the_start() {
 }
 
 #[test]
+fn a_slot_that_was_emptied_still_keeps_out_what_was_held_back() {
+    let mut slots = two();
+    slots.apply(&guard(), Event::Rollback, at(20)).unwrap();
+    slots.note_grants(&guard(), ["log".to_owned()]);
+    slots.note_imports(&guard(), ["clock".to_owned()]);
+    slots.keep_usable(&guard(), |_| false, 30);
+    assert!(slots.slot(&guard()).is_none());
+    let remembered = slots.remembered(&guard()).unwrap();
+    assert!(remembered.granted.contains("log") && remembered.imports.unwrap().contains("clock"));
+    let mut slots: Slots = serde_json::from_str(&serde_json::to_string(&slots).unwrap()).unwrap();
+    for target in ["active", "shadow"] {
+        let error = slots.apply(&guard(), admitted(2, Arrival::File, target), at(31)).unwrap_err();
+        assert!(matches!(error, Rejection::HeldBack { .. }), "{error}");
+    }
+    let mut named = slots.clone();
+    named.apply(&guard(), admitted(2, Arrival::Command, "active"), at(32)).unwrap();
+    assert_eq!((active(&named), named.slot(&guard()).unwrap().held_back().len()), (2, 0));
+    slots.apply(&guard(), admitted(3, Arrival::File, "active"), at(32)).unwrap();
+    assert_eq!(active(&slots), 3);
+    assert!(slots.slot(&guard()).unwrap().is_held_back(&revision(2, 0)));
+    assert!(slots.remembered(&guard()).unwrap().imports.is_none(), "nobody has asked the new one");
+}
+
+#[test]
+fn half_a_file_lets_nothing_come_again() {
+    let mut slots = two();
+    slots.apply(&guard(), Event::Rollback, at(20)).unwrap();
+    let half = RefusedCandidate {
+        revision: Some(revision(9, 0)),
+        file: "f".into(),
+        stage: "compile".into(),
+        why: "it ends in the middle".into(),
+        at: 25,
+    };
+    slots.apply(&guard(), Event::Refused(half), at(25)).unwrap();
+    slots.apply(&guard(), Event::Seen(revision(9, 0)), at(25)).unwrap();
+    let again = slots.apply(&guard(), admitted(2, Arrival::File, "active"), at(30));
+    assert!(matches!(again, Err(Rejection::HeldBack { .. })), "{again:?}");
+}
+
+#[test]
+fn a_file_that_never_held_it_says_nothing_about_what_is_held_back() {
+    let mut slots = two();
+    slots.apply(&guard(), admitted(3, Arrival::Command, "active"), at(20)).unwrap();
+    slots.apply(&guard(), Event::Rollback, at(30)).unwrap();
+    slots.apply(&guard(), Event::Seen(revision(2, 0)), at(31)).unwrap();
+    assert!(slots.slot(&guard()).unwrap().is_held_back(&revision(3, 0)));
+    slots.apply(&guard(), Event::Seen(revision(3, 0)), at(32)).unwrap();
+    assert!(slots.slot(&guard()).unwrap().is_held_back(&revision(3, 0)), "now it does");
+    slots.apply(&guard(), Event::Seen(revision(2, 0)), at(33)).unwrap();
+    assert!(slots.slot(&guard()).unwrap().held_back().is_empty());
+}
+
+#[test]
+fn to_look_at_what_is_held_back_does_not_release_it() {
+    let mut slots = two();
+    slots.apply(&guard(), Event::Rollback, at(20)).unwrap();
+    slots.apply(&guard(), admitted(2, Arrival::Command, "shadow"), at(30)).unwrap();
+    slots.apply(&guard(), Event::Seen(revision(2, 0)), at(31)).unwrap();
+    assert!(slots.slot(&guard()).unwrap().is_held_back(&revision(2, 0)));
+    let mut promoted = slots.clone();
+    promoted.apply(&guard(), Event::Promote, at(40)).unwrap();
+    assert_eq!((active(&promoted), promoted.slot(&guard()).unwrap().held_back().len()), (2, 0));
+    slots.apply(&guard(), Event::Drop, at(40)).unwrap();
+    assert!(slots.slot(&guard()).unwrap().is_held_back(&revision(2, 0)));
+}
+
+#[test]
+fn settings_that_a_rollback_put_aside_have_not_been_acted_upon() {
+    let mut slots = two();
+    let stricter =
+        Event::Admitted { revision: revision(3, 7), arrival: Arrival::File, target: Target::Active };
+    slots.apply(&guard(), stricter, at(20)).unwrap();
+    slots.apply(&guard(), Event::Seen(revision(3, 7)), at(20)).unwrap();
+    slots.apply(&guard(), Event::Rollback, at(30)).unwrap();
+    assert_eq!(slots.slot(&guard()).unwrap().seen(), Some(revision(3, 0)));
+    let put_on = Event::Admitted { revision: revision(2, 7), arrival: Arrival::File, target: Target::Active };
+    slots.apply(&guard(), put_on, at(31)).unwrap();
+    let active = slots.slot(&guard()).unwrap().active().clone();
+    assert_eq!((active.revision, active.arrival), (revision(2, 7), Arrival::Rollback));
+}
+
+#[test]
+fn without_automatic_rollback_figures_decide_nothing() {
+    let rules = Rules { failures_max: 0, ..RULES };
+    let reading = HealthReading { calls: 500, failures: 500, over_budget: 500, ..HealthReading::default() };
+    assert!(RULES.broken_by(&reading).is_some());
+    assert_eq!(rules.broken_by(&reading), None);
+}
+
+#[test]
+fn the_form_before_is_read_and_does_not_say_what_was_imported() {
+    let mut slots = two();
+    slots.note_imports(&guard(), ["clock".to_owned()]);
+    let json = serde_json::to_string(&slots).unwrap();
+    assert_eq!(serde_json::from_str::<Slots>(&json).unwrap(), slots);
+    let before =
+        json.replacen("\"version\":2", "\"version\":1", 1).replacen(",\"imports\":[\"clock\"]", "", 1);
+    let read: Slots = serde_json::from_str(&before).unwrap();
+    assert_eq!(read.remembered(&guard()).unwrap().imports, None);
+    assert_eq!(active(&read), 2);
+}
+
+#[test]
 fn a_contradiction_is_not_read() {
     let check = |from: &str, to: &str, expected: &str| {
         let json = serde_json::to_string(&two()).unwrap();
@@ -193,7 +297,7 @@ fn a_contradiction_is_not_read() {
         assert!(error.contains(expected), "{error}");
     };
     let digits = |number: u8| revision(number, 0).digest.hex();
-    check("\"version\":1", "\"version\":2", "format 2");
+    check("\"version\":2", "\"version\":3", "format 3");
     check(&digits(1), &digits(2), "its previous revision is the active one");
     check(&digits(1), &digits(1)[1..], "64 hexadecimal digits");
     check("\"since\":10", "\"since\":10,\"colour\":1", "unknown field");
@@ -236,6 +340,17 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Any event, or a start at which only these components can be used.
+#[derive(Clone, Debug)]
+enum Step {
+    Event(Event),
+    Start(Vec<u8>),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![8 => any_event().prop_map(Step::Event), 1 => vec(1..5u8, 0..4).prop_map(Step::Start)]
+}
+
 /// What the active revision may be after the event.
 fn allowed(before: &Slot, event: &Event) -> Vec<RevisionId> {
     let candidate = before.candidate().map(|candidate| candidate.revision);
@@ -258,16 +373,38 @@ fn allowed(before: &Slot, event: &Event) -> Vec<RevisionId> {
 
 proptest! {
     #[test]
-    fn whatever_happens(events in vec((0..3u8, any_event(), 0..40u64), 1..60)) {
+    fn whatever_happens(steps in vec((0..3u8, any_step(), 0..40u64), 1..60)) {
         let mut slots = Slots::default();
         let mut now = 0;
-        for (plugin, event, passed) in events {
+        let mut kept_out: Vec<(PluginId, HeldBack)> = Vec::new();
+        for (plugin, step, passed) in steps {
             now += passed;
             let plugin = PluginId::new(format!("p{plugin}"));
             let before = slots.clone();
+            let event = match step {
+                Step::Event(event) => event,
+                Step::Start(usable) => {
+                    slots.keep_usable(&plugin, |one| usable.contains(&one.digest.as_bytes()[0]), now);
+                    if let (Some(before), None) = (before.slot(&plugin), slots.slot(&plugin)) {
+                        kept_out.extend(before.held_back().iter().map(|held| (plugin.clone(), held.clone())));
+                    }
+                    if let Some(slot) = slots.slot(&plugin) {
+                        prop_assert_eq!(slot.held_back(), before.slot(&plugin).unwrap().held_back());
+                    }
+                    let json = serde_json::to_string(&slots).unwrap();
+                    prop_assert_eq!(serde_json::from_str::<Slots>(&json).unwrap(), slots.clone(), "it can be kept");
+                    continue;
+                }
+            };
             let applied = slots.apply(&plugin, event.clone(), at(now));
             if applied.is_err() {
                 prop_assert_eq!(&slots, &before, "an error changes nothing");
+            }
+            if before.slot(&plugin).is_none() && let Some(after) = slots.slot(&plugin) {
+                let held = |held: &(PluginId, HeldBack)| held.0 == plugin && held.1.covers(&after.active().revision);
+                let named = matches!(event, Event::Admitted { arrival: Arrival::Command, .. });
+                prop_assert!(named || !kept_out.iter().any(held), "an emptied slot forgets nothing");
+                kept_out.retain(|(emptied, _)| *emptied != plugin);
             }
             if let (Some(before), Some(after)) = (before.slot(&plugin), slots.slot(&plugin)) {
                 let active = after.active().revision;
@@ -280,8 +417,8 @@ proptest! {
             }
             let canaries = slots.iter().filter_map(|(_, slot)| slot.candidate());
             prop_assert!(canaries.filter(|one| one.trial.stage() == Stage::Canary).count() <= 1);
-            for (_, other) in before.iter().filter(|(name, _)| **name != plugin) {
-                prop_assert!(slots.iter().any(|(_, slot)| slot == other), "other slots stay as they are");
+            for (name, other) in before.iter().filter(|(name, _)| **name != plugin) {
+                prop_assert_eq!(slots.slot(name), Some(other), "other slots stay as they are");
             }
             let json = serde_json::to_string(&slots).unwrap();
             prop_assert_eq!(serde_json::from_str::<Slots>(&json).unwrap(), slots.clone(), "it can be kept");

@@ -125,7 +125,8 @@ impl Catalog {
     /// Whether the other is of the same database, seen by the same user.
     pub(crate) fn is_of_what(&self, other: &Self) -> bool {
         let (one, other) = (self.upstream.settings(), other.upstream.settings());
-        (&one.host, one.port, &one.database, &one.user) == (&other.host, other.port, &other.database, &other.user)
+        (&one.host, one.port, &one.database, &one.user)
+            == (&other.host, other.port, &other.database, &other.user)
     }
 
     /// A session's part in what is defined in the database.

@@ -40,18 +40,17 @@ enum Side<'c> {
 
 impl Sides {
     pub(super) fn new(
-        role: Role,
+        role: Arc<Role>,
         slots: &HashMap<PluginId, Slot>,
         canary: Option<&Canary>,
     ) -> Result<Self, GenerationError> {
-        let role = Arc::new(role);
         let stable = ArmedRole::new(&role, slots, Side::Stable)?;
         let canary = canary.filter(|canary| uses(&role, &canary.slot));
         let canary = canary.map(|canary| ArmedRole::new(&role, slots, Side::Canary(&canary.slot)));
         Ok(Self { stable: Arc::new(stable), canary: canary.transpose()?.map(Arc::new) })
     }
 
-    pub(super) fn role(&self) -> &Role {
+    pub(super) fn role(&self) -> &Arc<Role> {
         &self.stable.role
     }
 

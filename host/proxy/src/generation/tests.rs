@@ -350,6 +350,10 @@ fn an_upstream_that_others_vouch_for_is_a_new_one() {
     assert!(carries_over(&before, &after().unwrap()));
     fs::write(&file, "").unwrap();
     assert!(matches!(after(), Err(GenerationError::Upstream { .. })), "an unusable file is told");
+    fs::remove_file(&file).unwrap();
+    let plugins = [(PluginId::new(POLICY), policy_slot())];
+    let swapped = Generation::with_plugins(&before, GenerationId(2), plugins.into()).unwrap();
+    assert!(carries_over(&before, &swapped), "other plugins need no file");
     let second = write_certificate(&file);
     assert!(!carries_over(&before, &after().unwrap()));
     fs::write(&file, format!("{second}{first}")).unwrap();

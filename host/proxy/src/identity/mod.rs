@@ -32,8 +32,8 @@ pub use refusal::TokenRefused;
 /// How often [`TokenVerifier::keep_fresh`] looks whether keys are due.
 const KEEP_FRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Verifies tokens of the accepted issuers. Cheap to share; keys are cached within.
-#[derive(Debug)]
+/// Verifies tokens of the accepted issuers. Cheap to share; keys are cached within, and clones share them.
+#[derive(Clone, Debug)]
 pub struct TokenVerifier {
     issuers: Vec<Arc<IssuerKeys>>,
 }

@@ -248,7 +248,8 @@ impl Judge<'_> {
     pub(crate) fn trace(&self, judged: &Judged, snapshot: &Snapshot) -> Result<Traced, Unjudged> {
         let (names, rules) = (self.ground.names, &judged.rules);
         let trace = || Traced::of(&judged.statement, &judged.behind, snapshot, names, rules);
-        let mut statements = std::iter::once(&judged.statement).chain(judged.behind.iter().map(|one| &one.statement));
+        let mut statements =
+            std::iter::once(&judged.statement).chain(judged.behind.iter().map(|one| &one.statement));
         // What takes some tens of µs, as much as analysis has just taken, is traced on the worker itself: handing its other
         // sessions over to another thread would take longer.
         let is_brief = statements.all(|statement| statement.effort == Effort::Brief);

@@ -29,6 +29,7 @@ use crate::judge::Asker;
 use crate::lineage::Traced;
 use crate::metrics::Metrics;
 use crate::observation::Observer;
+use observed::Released;
 
 /// The shield of one exchange.
 pub(super) struct Shield {
@@ -239,7 +240,8 @@ impl Shield {
             Outcome::Rewritten(self.rewrite(result, rows, gathered, &found, tools)?)
         };
         if tools.observer.is_busy() {
-            self.tell_of_release(result, outcome.rows(rows), &found, tools.observer);
+            let released = Released { gathered, rows: outcome.rows(rows), found: &found };
+            self.tell_of_release(result, &released, tools.observer);
         }
         Ok(outcome)
     }

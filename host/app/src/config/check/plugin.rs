@@ -61,8 +61,11 @@ impl Check<'_> {
         if probation > PROBATION_MAX {
             self.error(&rollout.probation, "`probation` is at most `168h`");
         }
-        if *rollout.failures_max == 0 {
-            self.error(&rollout.failures_max, "`failures_max` is 1 or more");
+        if let Some(budget) = rollout.latency_budget.as_ref().filter(|_| *rollout.failures_max == 0) {
+            self.error(
+                budget,
+                "with `failures_max = 0` nothing is rolled back by itself, also not for its latency",
+            );
         }
         if let Some(budget) = &rollout.latency_budget
             && !(LATENCY_BUDGET_MIN..=LATENCY_BUDGET_MAX).contains(&budget.0)

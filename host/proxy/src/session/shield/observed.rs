@@ -1,13 +1,27 @@
-//! What a shield tells those who observe: blocks that detectors have looked at, and what clients get of them. Nothing here
-//! changes what becomes of a row.
+//! What a shield tells those who observe: blocks that detectors have looked at, and what clients get of them without the values
+//! in which a detector found anything. Nothing here changes what becomes of a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use grille_core::recording::TreatedCount;
 use grille_plugin::ColumnTexts;
 
 use super::{Found, Gathered, Mode, Outcome, ResultPlan, Shield};
 use crate::observation::{Observer, Scanned, Watch};
+
+/// What stands in a recording for a value in which a detector found something. It is no empty text, so that as many values
+/// of the column are looked at in a replay as were then.
+const WITHHELD: &str = "[redacted]";
+
+/// What a client gets of a block, and why.
+pub(super) struct Released<'r> {
+    /// The texts of the block as the server sent it.
+    pub(super) gathered: &'r Gathered,
+    /// The block as the client gets it.
+    pub(super) rows: &'r [u8],
+    /// What was treated in it.
+    pub(super) found: &'r [Found],
+}
 
 impl Shield {
     /// Has candidates look at what the detectors they may replace have looked at.
@@ -22,26 +36,21 @@ impl Shield {
         }
     }
 
-    /// Has recordings take down what the detectors let through, read from the rows as the client gets them.
-    pub(super) fn tell_of_release(
-        &self,
-        result: &ResultPlan,
-        rows: &[u8],
-        found: &[Found],
-        observer: &Observer,
-    ) {
-        if result.scanner.is_none() || self.blind {
-            return;
-        }
+    /// Has recordings take down what the detectors let through, read from the rows as the client gets them. A value in which a
+    /// detector found anything is left out whole, also where the role keeps such values or too little speaks for the finding:
+    /// what is masked for others shall not be on the disk because this client may see it.
+    pub(super) fn tell_of_release(&self, result: &ResultPlan, block: &Released<'_>, observer: &Observer) {
+        let Some(scanner) = result.scanner.as_ref().filter(|_| !self.blind) else { return };
         for detector in &self.role.detectors {
             let Some(watch) = observer.watch(detector, None).filter(Watch::wants_released) else {
                 continue;
             };
             let mut released = Gathered::of(&result.columns);
             // Rows that Grille has written read well; what does not is not recorded.
-            if released.fill(&result.columns, rows).is_ok() && released.void.is_empty() {
+            if released.fill(&result.columns, block.rows).is_ok() && released.void.is_empty() {
+                released.withhold(&block.gathered.cells_of(scanner.noticed()));
                 let occasion = self.asker.occasion(self.exchange);
-                let treated = treated(result, found);
+                let treated = treated(result, block.found);
                 watch.released(occasion, &result.infos, result.scanned(&released), treated);
             }
         }
@@ -54,6 +63,31 @@ impl Outcome {
         match self {
             Self::Unchanged => rows,
             Self::Rewritten(rows) => rows,
+        }
+    }
+}
+
+impl Gathered {
+    /// The cells of texts, given by field and number: their place among `texts`, and their row.
+    fn cells_of(&self, texts: &[(u32, usize)]) -> BTreeSet<(usize, usize)> {
+        let cell = |(field, text): &(u32, usize)| {
+            let place = (*self.places.get(*field as usize)?)?;
+            Some((place, self.starts[place].partition_point(|start| start <= text).checked_sub(1)?))
+        };
+        texts.iter().filter_map(cell).collect()
+    }
+
+    /// Without the texts of these cells. A cell may have other texts than before it was treated, so all of them go.
+    fn withhold(&mut self, cells: &BTreeSet<(usize, usize)>) {
+        for (place, (texts, starts)) in self.texts.iter_mut().zip(&self.starts).enumerate() {
+            let mut kept = ColumnTexts::new(texts.field());
+            for (row, bounds) in starts.windows(2).enumerate() {
+                let is_withheld = cells.contains(&(place, row));
+                for text in bounds[0]..bounds[1] {
+                    kept.push(if is_withheld { WITHHELD } else { texts.text(text).unwrap_or_default() });
+                }
+            }
+            *texts = kept;
         }
     }
 }
