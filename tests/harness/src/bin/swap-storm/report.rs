@@ -45,7 +45,8 @@ impl Report {
             Judgement::Judged => self.latency_ratio().is_some_and(|ratio| ratio <= LATENCY_RATIO_MAX),
             Judgement::Told => true,
         };
-        self.failures.is_empty()
+        self.swaps > 0
+            && self.failures.is_empty()
             && self.passed.rows > 0
             && self.passed.marked == 0
             && self.generations[1] <= 1.0
