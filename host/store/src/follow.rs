@@ -49,7 +49,7 @@ impl Follower {
         Ok(Self { directory: directory.to_owned(), read })
     }
 
-    /// What has been written since the last look, [`LOOK_BYTES_MAX`] at most. A line that is being written is left for the next
+    /// What has been written since the last look, `LOOK_BYTES_MAX` at most. A line that is being written is left for the next
     /// look, and so is a file that was removed.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use super::syntax::SyntaxError;
 use super::text::{DISAGREE, SCANNED_END, Tokens};
 use super::{AnalyzeError, walk};
 
-/// The stack that [`analyze`](super::analyze) needs for trees of [`SHALLOW_LEVELS`], in bytes: twice what they were seen to
+/// The stack that [`analyze`](super::analyze) needs for trees of `SHALLOW_LEVELS`, in bytes: twice what they were seen to
 /// take. Deeper ones are read on threads of their own.
 pub const STACK_BYTES: usize = 16 << 20;
 
