@@ -20,7 +20,7 @@ pub(crate) enum Plugin {
     /// Loads it as Grille would, configures it with the settings `{}`, and runs the vectors of its metadata. Exit status 1 if
     /// there is an error; warnings are only told.
     Check(Examine),
-    /// Run a plugin's vectors and a set of hostile inputs in Grille's own runtime.
+    /// Run a plugin's vectors, hostile inputs and random ones in Grille's own runtime.
     ///
     /// Empty and huge cells, text that is not ASCII, statements with unknown words: nothing may trap, take too long or return
     /// what must not be. Exit status 1 if something did.

@@ -7,6 +7,7 @@ mod check;
 mod csv;
 mod dev;
 mod diff;
+mod fuzz;
 mod hostile;
 mod inspect;
 mod key;

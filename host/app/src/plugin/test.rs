@@ -1,4 +1,4 @@
-//! `grille plugin test`: the vectors, and inputs that are hostile.
+//! `grille plugin test`: the vectors, inputs that are hostile, and random ones.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::check::{Problem, failed};
+use super::fuzz::{self, Random};
 use super::hostile::{actions, cells};
 use super::runtime::{Asker, Runtime, exchange};
 use super::text::counted;
@@ -43,7 +44,7 @@ pub(super) fn test(command: Examine) -> Result<Report, Failure> {
         file: subject.file,
         vectors: vectors.len(),
         vectors_failed: failed(&plugin, &vectors),
-        hostile: hostile(&plugin),
+        hostile: hostile(&plugin).into_iter().chain([random(&plugin, subject.component.digest())]).collect(),
     };
     Report::of(&tested, command.output, tested.verdict())
 }
@@ -64,6 +65,26 @@ fn hostile(plugin: &Arc<Plugin>) -> Vec<Case> {
             shown.collect()
         }
     }
+}
+
+/// Random inputs, up to the first that it does not survive.
+fn random(plugin: &Arc<Plugin>, digest: &str) -> Case {
+    let mut random = Random::of(digest);
+    let failure = (1..=fuzz::INPUTS).find_map(|number| {
+        let result = match plugin.world() {
+            World::Policy => {
+                let words = random.action();
+                in_time(|| plugin.decide_words(&exchange(Asker::default()), &words).map(drop))
+            }
+            World::Detector | World::Masker => {
+                let block = random.block();
+                in_time(|| show(plugin, &mut block.clone()))
+            }
+        };
+        let failure = Case::of("", result).failure?;
+        Some(format!("{failure} (at input {number}, the same each time with this build)"))
+    });
+    Case { input: "random inputs", failure }
 }
 
 /// Tries again what exceeded its deadline.
