@@ -46,7 +46,7 @@ pub struct PluginStatus {
 }
 
 /// A revision in its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionStatus {
     /// `active`, `previous`, `shadow`, `canary`.
     pub stage: String,

@@ -28,32 +28,23 @@ const CHARACTERS: [&str; 6] = [
     "éß😀\u{301}\u{202e}\u{feff}",
 ];
 
-/// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-pub(super) struct Random(u64);
+/// Draws inputs.
+pub(super) struct Random(fastrand::Rng);
 
 impl Random {
-    /// Drawn from a digest in hexadecimal.
+    /// The same inputs for the same digest in hexadecimal.
     pub(super) fn of(digest: &str) -> Self {
         let head = digest.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok());
-        Self(head.unwrap_or_default())
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(fastrand::Rng::with_seed(head.unwrap_or_default()))
     }
 
     /// Up to `most`, included.
     fn up_to(&mut self, most: usize) -> usize {
-        let most = most as u64;
-        usize::try_from(self.next() % (most + 1)).unwrap_or_default()
+        self.0.usize(..=most)
     }
 
     fn one_of<'w>(&mut self, words: &[&'w str]) -> &'w str {
-        words.get(self.up_to(words.len().saturating_sub(1))).copied().unwrap_or_default()
+        self.0.choice(words).copied().unwrap_or_default()
     }
 
     fn text(&mut self) -> String {
@@ -65,7 +56,7 @@ impl Random {
             if self.up_to(5) == 0 {
                 class = self.one_of(&CHARACTERS);
             }
-            text.extend(class.chars().nth(self.up_to(class.chars().count() - 1)));
+            text.extend(self.0.choice(class.chars().collect::<Vec<_>>()));
         }
         text
     }

@@ -226,13 +226,7 @@ mod tests {
             digest: format!("sha256:{}", digit.to_string().repeat(64)),
             settings: format!("sha256:{}", "0".repeat(64)),
             signer: "unsigned, as the configuration allows".into(),
-            capabilities: Vec::new(),
-            arrival: None,
-            since: None,
-            probation_until: None,
-            share: None,
-            health: None,
-            differences: None,
+            ..RevisionStatus::default()
         }
     }
 

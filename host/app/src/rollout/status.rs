@@ -111,18 +111,9 @@ impl Rollout {
 fn placed(state: &State, plugin: &PluginId, revision: RevisionId, stage: Stage) -> RevisionStatus {
     let mut status = RevisionStatus {
         stage: stage.as_str().to_owned(),
-        id: String::new(),
-        version: String::new(),
         digest: revision.digest.to_string(),
         settings: revision.settings.to_string(),
-        signer: String::new(),
-        capabilities: Vec::new(),
-        arrival: None,
-        since: None,
-        probation_until: None,
-        share: None,
-        health: None,
-        differences: None,
+        ..RevisionStatus::default()
     };
     if let Some(ready) = state.draft.ready.find(plugin, &revision) {
         let metadata = ready.plugin.metadata();

@@ -2,19 +2,21 @@
 //! so whatever is generated can be shrunk without knowing what it is: smaller choices stand for simpler things, and past
 //! the record's end every choice is the simplest.
 
+use grille_harness::random::Seeded;
+
 /// Makes choices, new ones or recorded ones.
 #[derive(Clone, Debug)]
 pub struct Dice {
     record: Vec<u32>,
     next: usize,
-    /// The state of the generator of new choices; none when only recorded ones are made again.
-    source: Option<u64>,
+    /// Where new choices come from; none when only recorded ones are made again.
+    source: Option<Seeded>,
 }
 
 impl Dice {
     /// New choices, the same for the same seed.
     pub fn seeded(seed: u64) -> Self {
-        Self { record: Vec::new(), next: 0, source: Some(seed) }
+        Self { record: Vec::new(), next: 0, source: Some(Seeded::new(seed)) }
     }
 
     /// The choices of a record, then the simplest.
@@ -33,8 +35,8 @@ impl Dice {
             return 0;
         }
         let choice = match &mut self.source {
-            Some(state) => {
-                let choice = (split_mix(state) % count as u64) as u32;
+            Some(source) => {
+                let choice = (source.number() % count as u64) as u32;
                 self.record.push(choice);
                 choice
             }
@@ -65,15 +67,6 @@ impl Dice {
         }
         &choices[0].1
     }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -1,31 +1,24 @@
 //! Choices under a seed.
 
+use grille_harness::random::Seeded;
+
 /// Makes the same choices for the same seed.
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(Seeded);
 
 impl Dice {
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self(seed)
+        Self(Seeded::new(seed))
     }
 
     /// A number below `count`; 0 if `count` is 0.
     pub(crate) fn below(&mut self, count: usize) -> usize {
-        let number = self.next() % (count.max(1) as u64);
+        let number = self.0.number() % (count.max(1) as u64);
         usize::try_from(number).unwrap_or(0)
     }
 
     /// So many bytes.
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next() as u8).collect()
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        (0..count).map(|_| self.0.number() as u8).collect()
     }
 }
 
