@@ -6,6 +6,7 @@
 //! Across a Sync it is not, so there a look-up answers [`Lookup::Unsettled`] and the relay waits.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -99,12 +100,12 @@ pub(crate) struct Op {
     pub(crate) number: u64,
 }
 
-/// How to take a change back.
+/// A change that the server has not answered.
 #[derive(Debug)]
 pub(crate) struct Change<T> {
     name: Box<[u8]>,
     op: Op,
-    previous: Option<Slot<T>>,
+    of: PhantomData<T>,
 }
 
 impl<T> Change<T> {
@@ -133,9 +134,17 @@ pub(crate) enum Lookup<T> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// None while an unanswered Close stands.
+    /// What the server is known to have.
+    confirmed: Option<Arc<T>>,
+    /// What unanswered messages make of it, in their order. A named one's are all of one segment.
+    unanswered: Vec<Unanswered<T>>,
+}
+
+#[derive(Debug)]
+struct Unanswered<T> {
+    op: Op,
+    /// None for a Close.
     value: Option<Arc<T>>,
-    unconfirmed: Option<Op>,
 }
 
 /// The names of one kind.
@@ -143,21 +152,20 @@ struct Slot<T> {
 pub(crate) struct Names<T> {
     slots: HashMap<Box<[u8]>, Slot<T>>,
     bytes: usize,
-    /// Number of the last change that the server did. It answers in order.
-    confirmed_through: u64,
 }
 
 impl<T: Weigh> Names<T> {
     pub(crate) fn new() -> Self {
-        Self { slots: HashMap::new(), bytes: 0, confirmed_through: 0 }
+        Self { slots: HashMap::new(), bytes: 0 }
     }
 
     pub(crate) fn lookup(&self, name: &[u8], segment: u64) -> Lookup<T> {
-        match self.slots.get(name) {
-            Some(slot) if !slot.settled(segment) => Lookup::Unsettled,
-            Some(Slot { value: Some(value), .. }) => Lookup::Found(Arc::clone(value)),
-            Some(Slot { value: None, .. }) | None => Lookup::Missing,
+        let Some(slot) = self.slots.get(name) else { return Lookup::Missing };
+        if !slot.settled(segment) {
+            return Lookup::Unsettled;
         }
+        let value = slot.unanswered.last().map_or(slot.confirmed.as_ref(), |last| last.value.as_ref());
+        value.map_or(Lookup::Missing, |value| Lookup::Found(Arc::clone(value)))
     }
 
     /// Whether `name` may be changed now. The unnamed one always may: whatever it was, it is replaced.
@@ -175,81 +183,109 @@ impl<T: Weigh> Names<T> {
         value: Option<Arc<T>>,
         op: Op,
     ) -> Result<Change<T>, Violation> {
-        let is_new = !self.slots.contains_key(name);
-        let weight = value.as_deref().map_or(0, Weigh::weight);
-        if is_new && self.slots.len() >= NAMES_MAX || self.bytes + weight > NAMES_BYTES_MAX {
+        if !self.has_room(name, weight(value.as_ref())) {
             return Err(Violation::TooManyNames { limit: NAMES_MAX });
         }
-        let previous = self.put(name.into(), Some(Slot { value, unconfirmed: Some(op) }));
-        Ok(Change { name: name.into(), op, previous })
+        self.edit(name, |slot| slot.unanswered.push(Unanswered { op, value }));
+        Ok(Change { name: name.into(), op, of: PhantomData })
     }
 
     /// The server did it.
     pub(crate) fn confirm(&mut self, change: &Change<T>) {
-        self.confirmed_through = change.op.number;
-        let Some(slot) = self.slots.get_mut(&change.name).filter(|slot| slot.unconfirmed == Some(change.op))
-        else {
-            return;
-        };
-        slot.unconfirmed = None;
-        if slot.value.is_none() {
-            self.remove(&change.name);
-        }
+        self.edit(&change.name, |slot| {
+            if let Some(value) = slot.take(change.op) {
+                slot.confirmed = value;
+            }
+        });
     }
 
-    /// The server did not do it. Called for the latest change first. What fails to become the unnamed one drops the one before
-    /// all the same, so that is forgotten.
-    pub(crate) fn undo(&mut self, change: Change<T>, undone: Undone) {
-        if self.slots.get(&change.name).is_none_or(|slot| slot.unconfirmed != Some(change.op)) {
-            return;
-        }
-        let is_dropped = undone == Undone::Failed && change.name.is_empty();
-        let previous = change.previous.filter(|_| !is_dropped).map(|slot| Slot {
-            unconfirmed: slot.unconfirmed.filter(|op| op.number > self.confirmed_through),
-            ..slot
+    /// The server did not do it. What fails to become the unnamed one drops the one before all the same, so that is
+    /// forgotten.
+    pub(crate) fn undo(&mut self, change: &Change<T>, undone: Undone) {
+        self.edit(&change.name, |slot| {
+            slot.take(change.op);
+            if undone == Undone::Failed && change.name.is_empty() {
+                slot.confirmed = None;
+            }
         });
-        let previous = previous.filter(|slot| slot.value.is_some() || slot.unconfirmed.is_some());
-        self.put(change.name, previous);
     }
 
     /// The server has it, whatever was known before.
     pub(crate) fn set(&mut self, name: &[u8], value: Arc<T>) {
-        let room = self.slots.len() < NAMES_MAX && self.bytes + value.weight() <= NAMES_BYTES_MAX;
-        self.put(name.into(), room.then_some(Slot { value: Some(value), unconfirmed: None }));
+        let room = self.has_room(name, value.weight());
+        self.edit(name, |slot| slot.confirmed = room.then_some(value));
     }
 
+    /// The server has it no longer.
     pub(crate) fn remove(&mut self, name: &[u8]) {
-        self.put(name.into(), None);
+        self.edit(name, |slot| slot.confirmed = None);
     }
 
     /// Forgets everything that is not under way.
     pub(crate) fn clear_confirmed(&mut self) {
-        self.slots.retain(|_, slot| slot.unconfirmed.is_some());
+        self.slots.retain(|_, slot| {
+            slot.confirmed = None;
+            !slot.unanswered.is_empty()
+        });
         self.bytes = self.slots.values().map(Slot::weight).sum();
     }
 
-    /// The only place where slots change one by one.
-    fn put(&mut self, name: Box<[u8]>, slot: Option<Slot<T>>) -> Option<Slot<T>> {
-        self.bytes += slot.as_ref().map_or(0, Slot::weight);
-        let old = match slot {
-            Some(slot) => self.slots.insert(name, slot),
-            None => self.slots.remove(&name),
-        };
-        self.bytes -= old.as_ref().map_or(0, Slot::weight);
-        old
+    fn has_room(&self, name: &[u8], weight: usize) -> bool {
+        let is_new = self.slots.len() >= NAMES_MAX && !self.slots.contains_key(name);
+        !is_new && self.bytes + weight <= NAMES_BYTES_MAX
+    }
+
+    /// The only place where slots change one by one. One that stands for nothing is dropped.
+    fn edit(&mut self, name: &[u8], edit: impl FnOnce(&mut Slot<T>)) {
+        let mut absent = Slot { confirmed: None, unanswered: Vec::new() };
+        let slot = self.slots.get_mut(name);
+        let is_new = slot.is_none();
+        let slot = slot.unwrap_or(&mut absent);
+        let before = slot.weight();
+        edit(slot);
+        self.bytes = self.bytes + slot.weight() - before;
+        match (is_new, slot.is_nothing()) {
+            (true, false) => {
+                self.slots.insert(name.into(), absent);
+            }
+            (false, true) => {
+                self.slots.remove(name);
+            }
+            (true, true) | (false, false) => {}
+        }
     }
 }
 
 impl<T: Weigh> Slot<T> {
     fn weight(&self) -> usize {
-        self.value.as_deref().map_or(0, Weigh::weight)
+        let unanswered = self.unanswered.iter().map(|change| weight(change.value.as_ref()));
+        weight(self.confirmed.as_ref()) + unanswered.sum::<usize>()
     }
 }
 
 impl<T> Slot<T> {
     fn settled(&self, segment: u64) -> bool {
-        self.unconfirmed.is_none_or(|op| op.segment == segment)
+        self.unanswered.last().is_none_or(|change| change.op.segment == segment)
     }
+
+    fn is_nothing(&self) -> bool {
+        self.confirmed.is_none() && self.unanswered.is_empty()
+    }
+
+    /// What the change would have made of it. None when it is not under way.
+    fn take(&mut self, op: Op) -> Option<Option<Arc<T>>> {
+        let at = self.unanswered.iter().position(|change| change.op == op)?;
+        let value = self.unanswered.remove(at).value;
+        if self.unanswered.is_empty() {
+            // A hundred thousand settled names keep no room for changes.
+            self.unanswered = Vec::new();
+        }
+        Some(value)
+    }
+}
+
+fn weight<T: Weigh>(value: Option<&Arc<T>>) -> usize {
+    value.map_or(0, |value| value.weight())
 }
 
 #[cfg(test)]
@@ -290,7 +326,7 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let change = names.change(b"s", Some(Arc::new("new")), op(1, 1)).expect("room");
         assert_eq!(found(&names, b"s", 1), Some("new"));
-        names.undo(change, Undone::Failed);
+        names.undo(&change, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("old"));
     }
 
@@ -300,7 +336,7 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let change = names.change(b"s", None, op(1, 1)).expect("room");
         assert_eq!(found(&names, b"s", 1), None);
-        names.undo(change, Undone::Failed);
+        names.undo(&change, Undone::Failed);
         assert_eq!(found(&names, b"s", 1), Some("old"));
     }
 
@@ -311,13 +347,25 @@ mod tests {
         names.confirm(&first);
         let second = names.change(b"", Some(Arc::new("second")), op(1, 2)).expect("room");
         let third = names.change(b"", Some(Arc::new("third")), op(1, 3)).expect("room");
-        names.undo(third, Undone::Skipped);
+        names.undo(&third, Undone::Skipped);
         assert_eq!(found(&names, b"", 1), Some("second"));
-        names.undo(second, Undone::Skipped);
+        names.undo(&second, Undone::Skipped);
         assert_eq!(found(&names, b"", 2), Some("first"));
         let fourth = names.change(b"", Some(Arc::new("fourth")), op(2, 4)).expect("room");
-        names.undo(fourth, Undone::Failed);
+        names.undo(&fourth, Undone::Failed);
         assert_eq!(found(&names, b"", 3), None);
+    }
+
+    #[test]
+    fn one_skipped_beneath_another_is_not_waited_for() {
+        let mut names = Names::new();
+        names.set(b"", Arc::new("old"));
+        let first = names.change(b"", Some(Arc::new("first")), op(1, 1)).expect("room");
+        let second = names.change(b"", Some(Arc::new("second")), op(2, 2)).expect("room");
+        names.undo(&first, Undone::Skipped);
+        assert_eq!(found(&names, b"", 3), Some("unsettled"));
+        names.undo(&second, Undone::Skipped);
+        assert_eq!(found(&names, b"", 3), Some("old"));
     }
 
     #[test]
@@ -325,7 +373,7 @@ mod tests {
         let mut names = Names::new();
         names.set(b"", Arc::new("old"));
         let change = names.change(b"", Some(Arc::new("new")), op(1, 1)).expect("room");
-        names.undo(change, Undone::Failed);
+        names.undo(&change, Undone::Failed);
         assert_eq!(found(&names, b"", 2), None);
     }
 
@@ -334,7 +382,7 @@ mod tests {
         let mut names = Names::new();
         let first = names.change(b"", Some(Arc::new("first")), op(1, 1)).expect("room");
         let _second = names.change(b"", Some(Arc::new("second")), op(2, 2)).expect("room");
-        names.undo(first, Undone::Failed);
+        names.undo(&first, Undone::Failed);
         assert_eq!(found(&names, b"", 2), Some("second"));
     }
 
@@ -344,9 +392,9 @@ mod tests {
         names.set(b"s", Arc::new("old"));
         let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
         let second = names.change(b"s", Some(Arc::new("second")), op(1, 2)).expect("room");
-        names.undo(second, Undone::Failed);
+        names.undo(&second, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("unsettled"), "the first is still unanswered");
-        names.undo(first, Undone::Failed);
+        names.undo(&first, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("old"));
     }
 
@@ -356,7 +404,7 @@ mod tests {
         let first = names.change(b"s", Some(Arc::new("first")), op(1, 1)).expect("room");
         let second = names.change(b"s", None, op(1, 2)).expect("room");
         names.confirm(&first);
-        names.undo(second, Undone::Failed);
+        names.undo(&second, Undone::Failed);
         assert_eq!(found(&names, b"s", 2), Some("first"));
     }
 
@@ -366,7 +414,8 @@ mod tests {
         let text = bytes::Bytes::from(vec![b'x'; 1 << 20]);
         let prepared = || Arc::new(Prepared { statement: Arc::new(Statement::new(text.clone(), vec![])) });
         let mut count = 0;
-        while names.change(format!("s{count}").as_bytes(), Some(prepared()), op(1, count)).is_ok() {
+        while let Ok(change) = names.change(format!("s{count}").as_bytes(), Some(prepared()), op(1, count)) {
+            names.confirm(&change);
             count += 1;
         }
         assert!((10..20).contains(&count), "{count}");

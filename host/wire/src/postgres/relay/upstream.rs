@@ -405,11 +405,11 @@ impl Relay {
             match pending {
                 Pending::Parse(change, _) | Pending::CloseStatement(change) => {
                     let undone = if index == 0 { Undone::Failed } else { Undone::Skipped };
-                    self.statements.undo(change, undone);
+                    self.statements.undo(&change, undone);
                 }
                 // A failure ends portals too, when is not known here.
                 Pending::Bind(change, _) | Pending::ClosePortal(change) => {
-                    self.portals.undo(change, Undone::Failed);
+                    self.portals.undo(&change, Undone::Failed);
                 }
                 Pending::Describe { portal, .. } => {
                     if let Some(portal) = portal {
