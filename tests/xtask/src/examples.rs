@@ -9,7 +9,7 @@ use grille_build::{BuildError, Cache, Language, Project};
 
 use crate::steps::{Outcome, Step};
 use crate::unchanged::{Repeat, unless_unchanged_or_skipped};
-use crate::{install, layout, process};
+use crate::{end_to_end, install, layout, process};
 
 /// The examples, and the SDK of each.
 const EXAMPLES: [(&str, &str); 5] = [
@@ -38,7 +38,10 @@ pub(crate) fn step(repeat: Repeat) -> Step {
 pub(crate) fn inputs() -> Result<Vec<PathBuf>> {
     let mut list = process::command("git");
     list.args(["ls-files", "--cached", "--others", "--exclude-standard", "examples", "sdk", "wit"]);
-    list.args(["tests/e2e/tests/example_plugins.rs", "tests/e2e/tests/example_plugins"]);
+    list.args([
+        "tests/e2e/tests/end_to_end/example_plugins.rs",
+        "tests/e2e/tests/end_to_end/example_plugins",
+    ]);
     let listed = process::capture(&mut list)?;
     let files = listed.lines().map(|path| layout::root().join(path)).filter(|path| path.is_file());
     Ok(files.chain([layout::program("grille")]).collect())
@@ -54,8 +57,7 @@ fn all() -> Result<Outcome> {
             Some(reason) => left_out.push(format!("{name}: {reason}")),
         }
     }
-    let mut tests = process::cargo(["test", "--package", "grille-e2e", "--test", "example_plugins"]);
-    process::run(tests.args(["--", "--include-ignored"]).env(EXAMPLES_VARIABLE, built.join(",")))?;
+    end_to_end::run_module("example_plugins", Some((EXAMPLES_VARIABLE, &built.join(","))))?;
     match left_out[..] {
         [] => Ok(Outcome::Passed),
         _ => Ok(Outcome::Skipped(left_out.join("\n"))),

@@ -9,7 +9,7 @@ use grille_build::{BuildError, Cache, Project};
 
 use crate::steps::{Outcome, Step};
 use crate::unchanged::{Repeat, unless_unchanged_or_skipped};
-use crate::{install, layout, process};
+use crate::{end_to_end, install, layout};
 
 /// The languages' folders in tests/hostile.
 const LANGUAGES: [&str; 5] = ["rust", "python", "js", "go", "c"];
@@ -49,8 +49,7 @@ fn all() -> Result<Outcome> {
     if built.contains(&"c") {
         what_reaches_out_is_no_plugin(&cache)?;
     }
-    let mut tests = process::cargo(["test", "--package", "grille-e2e", "--test", "hostile_languages"]);
-    process::run(tests.args(["--", "--include-ignored"]).env(LANGUAGES_VARIABLE, built.join(",")))?;
+    end_to_end::run_module("hostile_languages", Some((LANGUAGES_VARIABLE, &built.join(","))))?;
     match left_out[..] {
         [] => Ok(Outcome::Passed),
         _ => Ok(Outcome::Skipped(left_out.join("\n"))),

@@ -6,6 +6,7 @@
 mod attack;
 mod demo;
 mod dependencies;
+mod end_to_end;
 mod examples;
 mod fuzz;
 mod hostile;

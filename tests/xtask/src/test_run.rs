@@ -8,13 +8,9 @@ use crate::plugins::{self, Selection};
 use crate::steps::Step;
 use crate::swap_storm::{self, Storm};
 use crate::unchanged::{Repeat, unless_unchanged};
-use crate::{attack, dependencies, examples, fuzz, hostile, install, layout, process, tutorials};
+use crate::{attack, dependencies, end_to_end, examples, fuzz, hostile, install, layout, process, tutorials};
 
 const ROOT_WORKSPACE: &str = ".";
-
-/// The tests of what clients see, half of all the time that tests take.
-const END_TO_END: &str = "end to end";
-const END_TO_END_CRATE: &str = "grille-e2e";
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +38,9 @@ pub(crate) fn steps(extent: Extent) -> Vec<Step> {
         Step::new("plugin tests", test_plugins),
         Step::new("build", || process::run(&mut process::cargo(["build", "--workspace", "--bins"]))),
         Step::new("tests", || {
-            process::run(&mut process::cargo(["test", "--workspace", "--exclude", END_TO_END_CRATE]))
+            process::run(&mut process::cargo(["test", "--workspace", "--exclude", end_to_end::CRATE]))
         }),
-        Step::skippable(END_TO_END, move || {
-            unless_unchanged(END_TO_END, repeat, &end_to_end_inputs(), || {
-                process::run(&mut process::cargo(["test", "--package", END_TO_END_CRATE]))
-            })
-        }),
+        end_to_end::step(repeat),
         attack::step_on_change(repeat),
         swap_storm::step_on_change(Storm::Swaps, repeat),
         swap_storm::step_on_change(Storm::Reloads, repeat),
@@ -112,12 +104,6 @@ const DRIVER_SUITES: [(&str, &[&str]); 3] = [
     ("driver suites", &["psycopg2", "asyncpg"]),
     ("regression", &["regression"]),
 ];
-
-/// All that decides how they come out, but for what is installed: the SDKs are in the binary.
-fn end_to_end_inputs() -> [PathBuf; 4] {
-    let tests = layout::root().join("tests");
-    [layout::program("grille"), layout::components(), tests.join("e2e"), tests.join("harness")]
-}
 
 /// All that decides how a suite comes out, but for what is installed.
 fn driver_suite_inputs() -> [PathBuf; 4] {

@@ -1164,7 +1164,7 @@ fn a_statement_that_stays_is_the_same_for_both_twins_after_a_definition() -> any
 }
 
 #[test]
-#[ignore = "nothing hides yet how many pages a table has; `cargo test -p grille-e2e --test leaks -- --ignored` shows where it is seen"]
+#[ignore = "nothing hides yet how many pages a table has; `cargo test -p grille-e2e --test end_to_end -- --ignored leaks::` shows where it is seen"]
 fn sizes_are_the_same_for_both_twins() -> anyhow::Result<()> {
     let mut twins = twins(Through::Grille)?;
     assert_none(&leaks_of_sequences(&mut twins, SIZES, &[Delivery::Simple, Delivery::Binary])?);

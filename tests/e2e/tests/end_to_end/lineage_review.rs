@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::Context;
 use grille_e2e::raw::{bind, describe, execute, message, parse, query, sync, text};
@@ -56,6 +57,11 @@ impl Script {
     fn only_reads(&self) -> bool {
         const READING: [&str; 4] = ["SELECT", "EXPLAIN", "SET", "WITH"];
         self.steps.iter().all(|step| READING.iter().any(|word| step.rest.starts_with(word)))
+    }
+
+    /// The names of what is prepared for a commit in two phases are all the cluster's.
+    fn meets_other_databases(&self) -> bool {
+        self.steps.iter().any(|step| step.rest.starts_with("PREPARE TRANSACTION"))
     }
 }
 
@@ -110,11 +116,17 @@ impl Stage {
 
     /// Plays a script on both twins; what each answers, step by step.
     fn play(&mut self, script: &Script) -> anyhow::Result<[Vec<String>; 2]> {
-        if !self.is_new {
-            TWINS.iter().try_for_each(|twin| self.make(twin))?;
-        }
-        self.is_new = script.only_reads();
-        let [left, right] = TWINS.map(|twin| self.play_on(twin, script));
+        let is_new = std::mem::replace(&mut self.is_new, script.only_reads());
+        let play = |twin| {
+            if !is_new {
+                self.make(twin)?;
+            }
+            self.play_on(twin, script)
+        };
+        let [left, right] = match script.meets_other_databases() {
+            true => TWINS.map(play),
+            false => thread::scope(|scope| TWINS.map(|twin| scope.spawn(move || play(twin))).map(join)),
+        };
         Ok([left?, right?])
     }
 
@@ -160,6 +172,10 @@ impl Stage {
         }
         message
     }
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_| anyhow::anyhow!("a twin's thread panicked"))?
 }
 
 /// Makes what the twins are copied from, each a copy of one database, so that OIDs are the same; the newest of those.

@@ -1,7 +1,7 @@
 //! What is computed from protected columns, wherever the computation hides, and what a statement uses them for beside its
 //! result: through views and copies, names that mean something else, results of several statements, cursors and pipelines.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use grille_e2e::raw::{
@@ -381,6 +381,7 @@ fn names_mean_what_the_server_takes_them_for() -> anyhow::Result<()> {
 
 #[test]
 fn what_a_transaction_defines_is_not_trusted() -> anyhow::Result<()> {
+    let _turn = turn();
     let mut raw = session("strict")?;
     for sql in [
         "BEGIN",
@@ -410,6 +411,13 @@ fn what_a_transaction_defines_is_not_trusted() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Held by each test that leaves definitions open for a while: the others' statements would wait for them, and be refused in
+/// the end. That is tested in `concurrent_definitions`.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A session that has run these, one by one.
 fn session_after(setup: &[&str]) -> anyhow::Result<Raw> {
     let mut raw = session("strict")?;
@@ -422,6 +430,7 @@ fn session_after(setup: &[&str]) -> anyhow::Result<Raw> {
 
 #[test]
 fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
+    let _turn = turn();
     for create in ["CREATE TEMP TABLE made (a int, b text)", "CREATE TABLE scratch.made (a int, b text)"] {
         let made = if create.contains("TEMP") { "made" } else { "scratch.made" };
         let insert = format!("INSERT INTO {made} SELECT id, name FROM users");
@@ -438,14 +447,13 @@ fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
         assert_eq!(cells(&ask(&mut raw, &joined)?), ["x|[redacted]|[redacted]"]);
         // Back again, it is another one.
         for sql in ["SAVEPOINT s", "DROP TABLE made", create, "INSERT INTO made VALUES (7, 'y')"] {
-            ask(
-                &mut raw,
-                &sql.replace("TABLE made", &format!("TABLE {made}"))
-                    .replace("INTO made", &format!("INTO {made}")),
-            )?;
+            let sql = sql.replace("TABLE made", &format!("TABLE {made}"));
+            let answer = ask(&mut raw, &sql.replace("INTO made", &format!("INTO {made}")))?;
+            assert!(answer.iter().all(|message| message.tag != 'E'), "{sql}: {answer:?}");
         }
         if create.contains("TEMP") {
-            assert_eq!(cells(&ask(&mut raw, "SELECT a, b || '' FROM made")?), ["7|y"]);
+            let answer = ask(&mut raw, "SELECT a, b || '' FROM made")?;
+            assert_eq!(cells(&answer), ["7|y"], "{answer:?}");
         }
         ask(&mut raw, "ROLLBACK")?;
         // All in one message, in a segment, and over several.
@@ -465,6 +473,7 @@ fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_written_to_a_new_table_is_judged() -> anyhow::Result<()> {
+    let _turn = turn();
     let mut raw = session_after(&["BEGIN", "CREATE TEMP TABLE made (a int, b text)"])?;
     let answer = ask(&mut raw, "INSERT INTO made SELECT id, ssn FROM users")?;
     anyhow::ensure!(refusal(&answer).is_some_and(|told| told.contains("copied to")), "{answer:?}");
@@ -557,6 +566,7 @@ const DECEITS: [&[&str]; 16] = [
 
 #[test]
 fn a_new_table_is_no_way_round() -> anyhow::Result<()> {
+    let _turn = turn();
     for script in DECEITS {
         let mut raw = session("strict")?;
         for sql in script {
@@ -582,6 +592,7 @@ fn a_new_table_is_no_way_round() -> anyhow::Result<()> {
 
 #[test]
 fn a_session_that_could_not_commit_does_not_deceive() -> anyhow::Result<()> {
+    let _turn = turn();
     // The transaction that is known to be open is over when the table is not made.
     let mut raw = session_after(&["BEGIN"])?;
     let failing = "CREATE TEMP TABLE users (id int, ssn text, ssn text)";
@@ -591,6 +602,7 @@ fn a_session_that_could_not_commit_does_not_deceive() -> anyhow::Result<()> {
 
 #[test]
 fn a_statement_that_was_prepared_before_keeps_to_its_table() -> anyhow::Result<()> {
+    let _turn = turn();
     let sql = "SELECT upper(ssn) FROM users ORDER BY id";
     let mut raw = session("strict")?;
     raw.send(&[parse("p", sql), sync()].concat())?;
@@ -623,6 +635,7 @@ fn a_statement_that_was_prepared_before_keeps_to_its_table() -> anyhow::Result<(
 
 #[test]
 fn statements_of_one_message_do_not_deceive_each_other() -> anyhow::Result<()> {
+    let _turn = turn();
     for sql in [
         "BEGIN; CREATE OR REPLACE VIEW clean_view AS SELECT id, ssn AS name FROM users; SELECT upper(name) FROM clean_view",
         "BEGIN; DROP TABLE scratch.users; CREATE VIEW scratch.users AS TABLE public.users; SELECT upper(ssn) FROM scratch.users",
@@ -639,6 +652,7 @@ fn statements_of_one_message_do_not_deceive_each_other() -> anyhow::Result<()> {
 
 #[test]
 fn a_renamed_column_stays_protected() -> anyhow::Result<()> {
+    let _turn = turn();
     let direct = &STAGE.application.direct;
     direct.psql_strict("CREATE TABLE users_copy (LIKE users); ")?.ok()?;
     let mut raw = session("strict")?;
