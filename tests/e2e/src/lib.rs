@@ -7,8 +7,10 @@ pub mod honest;
 pub mod raw;
 pub mod revisions;
 pub mod stage;
+pub mod turns;
 pub mod twins;
 
 pub use grille_harness::usage;
 pub use raw::{Message, Raw};
 pub use stage::Stage;
+pub use turns::Turns;

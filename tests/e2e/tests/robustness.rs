@@ -3,13 +3,13 @@
 //! stays within limits. One at a time, because memory and descriptors are counted.
 
 use std::env;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use grille_e2e::raw::{PROTOCOL_3_0, error, message, parse, query, startup, sync, tags, text};
 use grille_e2e::usage::{descriptors, forget_peak, peak_resident_bytes, resident_bytes};
-use grille_e2e::{Raw, Stage};
+use grille_e2e::{Raw, Stage, Turns};
 use grille_harness::{sample, wait};
 
 const MIB: u64 = 1 << 20;
@@ -21,10 +21,7 @@ static STAGE: LazyLock<Stage> =
     LazyLock::new(|| Stage::standard("[limits]\nmessage_bytes_max = \"16MiB\"\n").expect("the stage is set"));
 
 /// Held by each test: the figures are the whole process's.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static TURNS: Turns = Turns::new();
 
 fn session(stage: &Stage, token: &str) -> anyhow::Result<Raw> {
     let mut raw = Raw::connect(stage.grille.plaintext_port())?;
@@ -66,7 +63,7 @@ fn within(more: u64, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
 
 #[test]
 fn a_restart_of_the_upstream_ends_sessions_and_later_ones_work() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut stage = Stage::standard("")?;
     let token = stage.engineer()?.password;
     let mut idle = session(&stage, &token)?;
@@ -92,7 +89,7 @@ fn a_restart_of_the_upstream_ends_sessions_and_later_ones_work() -> anyhow::Resu
 
 #[test]
 fn while_the_upstream_is_away_clients_are_told_so() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut stage = Stage::standard("")?;
     let token = stage.engineer()?.password;
     stage.postgres.stop()?;
@@ -108,7 +105,7 @@ fn while_the_upstream_is_away_clients_are_told_so() -> anyhow::Result<()> {
 #[test]
 fn an_upstream_lost_in_the_middle_of_a_result_is_an_error_or_a_close_and_never_a_hang() -> anyhow::Result<()>
 {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for connect in [engineer, analyst] {
         let mut raw = connect()?;
         raw.send(&query("SELECT repeat('x', 5000) FROM generate_series(1, 2000000)"))?;
@@ -132,7 +129,7 @@ fn an_upstream_lost_in_the_middle_of_a_result_is_an_error_or_a_close_and_never_a
 
 #[test]
 fn a_client_that_does_not_read_holds_up_nobody_and_little_memory() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for connect in [engineer, analyst] {
         let mut raw = connect()?;
         within(24 * MIB, || {
@@ -153,7 +150,7 @@ fn a_client_that_does_not_read_holds_up_nobody_and_little_memory() -> anyhow::Re
 /// For as many seconds as `GRILLE_CHURN_SECONDS` says; 3 where it says nothing.
 #[test]
 fn connections_that_come_and_go_leave_nothing_behind() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let seconds: u64 = env::var("GRILLE_CHURN_SECONDS").map_or(Ok(3), |seconds| seconds.parse())?;
     let token = STAGE.engineer()?.password;
     let pid = STAGE.grille.pid();
@@ -198,7 +195,7 @@ const GIBIBYTE_ROW: &str = "SELECT repeat('0123456789abcdef', 67000000)";
 
 #[test]
 fn a_row_of_a_gibibyte_streams_where_nothing_is_looked_at() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = engineer()?;
     within(16 * MIB, || {
         raw.send(&query(GIBIBYTE_ROW))?;
@@ -211,7 +208,7 @@ fn a_row_of_a_gibibyte_streams_where_nothing_is_looked_at() -> anyhow::Result<()
 
 #[test]
 fn a_row_of_a_gibibyte_is_refused_where_it_would_have_to_be_held() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = analyst()?;
     within(2 * MESSAGE_BYTES_MAX, || {
         raw.send(&query(GIBIBYTE_ROW))?;
@@ -226,7 +223,7 @@ fn a_row_of_a_gibibyte_is_refused_where_it_would_have_to_be_held() -> anyhow::Re
 #[test]
 fn a_hundred_thousand_prepared_statements_fit_and_one_more_is_refused() -> anyhow::Result<()> {
     const MOST: usize = 100_000;
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = engineer()?;
     within(160 * MIB, || {
         let names: Vec<usize> = (0..MOST).collect();
@@ -248,7 +245,7 @@ fn a_hundred_thousand_prepared_statements_fit_and_one_more_is_refused() -> anyho
 /// As much as `GRILLE_JUNK_MIB` says; 128 where it says nothing.
 #[test]
 fn junk_in_bulk_takes_little_memory() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mebibytes: usize = env::var("GRILLE_JUNK_MIB").map_or(Ok(128), |text| text.parse())?;
     let junk: [(&str, Vec<u8>); 4] = [
         ("data of no copy", message('d', &vec![b'x'; 8192])),
@@ -279,7 +276,7 @@ fn junk_in_bulk_takes_little_memory() -> anyhow::Result<()> {
 
 #[test]
 fn a_message_over_the_limit_is_refused_before_it_is_held() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = engineer()?;
     within(4 * MIB, || {
         let length = u32::try_from(2 * MESSAGE_BYTES_MAX)?;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{SinkExt, TryStreamExt};
 use grille_e2e::raw::{Message, bind, error, execute, extended, message, parse, query, sync, tags, text};
-use grille_e2e::{Raw, Stage};
+use grille_e2e::{Raw, Stage, Turns};
 use grille_harness::{Endpoint, PostgresOptions, PostgresServer, policy, sample, wait};
 use tokio_postgres::error::SqlState;
 
@@ -82,6 +82,7 @@ INSERT INTO people VALUES
     (4, NULL, NULL, NULL, '1986-07-19', 'true', 'EF9'),
     (5, E'two\nlines\r', E'900-44\n5566', -66666.66, '1987-08-20', '66666', '');
 CREATE TABLE inbox (id int, note text, amount numeric);
+CREATE TABLE driven (LIKE inbox);
 "#;
 
 /// What of the protected values is long enough to be told from chance, as text and as it stands in binary.
@@ -357,33 +358,33 @@ rows = [(n, f"note {n}\t\\ \"{n}\"\n", Decimal(n * 3) / 2) for n in range(1000)]
 with psycopg.connect("") as connection:
     cursor = connection.cursor()
     for form in ("", "(FORMAT binary)"):
-        cursor.execute("TRUNCATE inbox")
-        with cursor.copy("COPY inbox FROM STDIN " + form) as copy:
+        cursor.execute("TRUNCATE driven")
+        with cursor.copy("COPY driven FROM STDIN " + form) as copy:
             if form:
                 copy.set_types(["int4", "text", "numeric"])
             for row in rows:
                 copy.write_row(row)
         assert cursor.rowcount == 1000, cursor.rowcount
-        read = cursor.execute("SELECT * FROM inbox ORDER BY id").fetchall()
+        read = cursor.execute("SELECT * FROM driven ORDER BY id").fetchall()
         assert [tuple(map(str, row)) for row in read] == [tuple(map(str, row)) for row in rows], form
-        with cursor.copy("COPY inbox TO STDOUT " + form) as copy:
+        with cursor.copy("COPY driven TO STDOUT " + form) as copy:
             copy.set_types(["int4", "text", "numeric"])
             assert len(list(copy.rows())) == 1000
     try:
-        with cursor.copy("COPY inbox FROM STDIN") as copy:
+        with cursor.copy("COPY driven FROM STDIN") as copy:
             copy.write_row(rows[0])
             raise ValueError("given up")
     except ValueError:
         print(connection.info.transaction_status.name)
 with psycopg2.connect("") as connection:
     cursor = connection.cursor()
-    cursor.execute("TRUNCATE inbox")
-    cursor.copy_from(io.StringIO("".join(f"{n}\tx\t{n}\n" for n in range(500))), "inbox")
+    cursor.execute("TRUNCATE driven")
+    cursor.copy_from(io.StringIO("".join(f"{n}\tx\t{n}\n" for n in range(500))), "driven")
     out = io.StringIO()
-    cursor.copy_expert("COPY inbox TO STDOUT", out)
+    cursor.copy_expert("COPY driven TO STDOUT", out)
     print(cursor.rowcount, len(out.getvalue().splitlines()))
     try:
-        cursor.copy_from(io.StringIO("no number\tx\n"), "inbox")
+        cursor.copy_from(io.StringIO("no number\tx\n"), "driven")
     except psycopg2.errors.InvalidTextRepresentation as error:
         print("invalid")
     connection.rollback()
@@ -568,11 +569,15 @@ fn resident() -> anyhow::Result<u64> {
 
 const MIB: u64 = 1 << 20;
 
+/// Held by each test that looks at what the process holds.
+static TURNS: Turns = Turns::new();
+
 /// Most that a copy of whatever length may add to what Grille holds: buffers of a session, and what allocators keep.
 const GROWTH_MAX: u64 = 48 * MIB;
 
 #[tokio::test]
 async fn a_hundred_megabytes_take_no_memory() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     let endpoint = STAGE.member_of("open")?;
     let client = endpoint.connect().await?;
     client.batch_execute("CREATE TEMP TABLE much (line text)").await?;
@@ -600,6 +605,7 @@ async fn a_hundred_megabytes_take_no_memory() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn inspected_rows_take_no_memory_either() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     let client = STAGE.member_of("watched")?.connect().await?;
     let row = "COPY (SELECT repeat('words and words ', 70) FROM generate_series(1, 10000)) TO STDOUT";
     let warm_up = client.copy_out(row).await?;
@@ -623,6 +629,7 @@ fn skip_long_message(endpoint: &Endpoint, sql: &str) -> anyhow::Result<grille_ha
 
 #[test]
 fn a_long_row_passes_or_is_refused_with_a_clear_error() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     const LONG: &str = "SELECT repeat('x', 100000000)";
     for sql in [LONG.to_owned(), format!("COPY ({LONG}) TO STDOUT")] {
         let before = resident()?;

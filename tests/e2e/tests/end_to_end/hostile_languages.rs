@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::process::Command;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use grille_e2e::honest::{RAW, beside_an_honest_session};
 use grille_e2e::raw::Message;
 use grille_e2e::usage::{forget_peak, peak_resident_bytes, resident_bytes};
-use grille_e2e::{Raw, Stage};
+use grille_e2e::{Raw, Stage, Turns};
 use grille_harness::{Grille, grille, policy, sample, workspace};
 
 /// What the plugins of one language can do besides what all of them can.
@@ -131,10 +131,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
 });
 
 /// One at a time, because memory is the whole process's, and so is the log.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static TURNS: Turns = Turns::new();
 
 /// Compiles everything into the cache: Python's take longer than a Grille is waited for.
 fn compile_beforehand() -> anyhow::Result<()> {
@@ -255,14 +252,14 @@ fn every_misdeed() -> anyhow::Result<()> {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn every_misdeed_fails_closed_beside_an_honest_session() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     beside_an_honest_session(&STAGE, every_misdeed)
 }
 
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn an_allocator_that_hands_out_no_memory_fails_closed() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     if languages().any(|language| language.name == "c") {
         is_denied("c-policy-nowhere", "none")?;
         is_masked("c-detector-nowhere", "none")?;
@@ -273,7 +270,7 @@ fn an_allocator_that_hands_out_no_memory_fails_closed() -> anyhow::Result<()> {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn what_these_tests_look_for_would_be_seen() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for Language { name, .. } in languages() {
         let honest = asked(&STAGE.grille, &format!("{name}-policy"), "none", "SELECT 1")?;
         ensure!(honest == Answer::Rows, "{name}: {honest:?}");
@@ -288,7 +285,7 @@ fn what_these_tests_look_for_would_be_seen() -> anyhow::Result<()> {
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn memory_and_log_stay_bounded() -> anyhow::Result<()> {
     const MIB: u64 = 1 << 20;
-    let _turn = turn();
+    let _turn = TURNS.take();
     let pid = STAGE.grille.pid();
     // What machine code, images and caches take is taken now.
     every_misdeed()?;
@@ -331,7 +328,7 @@ fn year(seconds: u64) -> String {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn what_lies_outside_is_nothing_or_a_constant() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let policy = policy::standard(sample::DATABASE)? + &hostile_policy()?;
     let other = STAGE.another_grille(&policy, "")?;
     for Language { name, reach, .. } in languages() {
@@ -389,7 +386,7 @@ fn plants(role: &str, name: &str) -> anyhow::Result<()> {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn nothing_planted_is_seen_by_another_exchange() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for Language { name, .. } in languages() {
         let (policy, detector) = (format!("{name}-policy"), format!("{name}-detector"));
         thread::scope(|scope| {
@@ -409,7 +406,7 @@ fn nothing_planted_is_seen_by_another_exchange() -> anyhow::Result<()> {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn nothing_planted_is_left_anywhere_in_memory() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for Language { name, .. } in languages().filter(|language| ["rust", "c"].contains(&language.name)) {
         let (policy, detector) = (format!("{name}-policy"), format!("{name}-detector"));
         plants(&policy, "searched")?;
@@ -434,7 +431,7 @@ fn nothing_planted_is_left_anywhere_in_memory() -> anyhow::Result<()> {
 #[test]
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn both_ways_of_beginning_an_exchange_were_tried() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let log = STAGE.grille.log()?;
     for Language { name, restores, .. } in languages() {
         for kind in ["policy", "detector"] {

@@ -1,13 +1,13 @@
 //! What is computed from protected columns, wherever the computation hides, and what a statement uses them for beside its
 //! result: through views and copies, names that mean something else, results of several statements, cursors and pipelines.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 
 use anyhow::Context;
 use grille_e2e::raw::{
     PROTOCOL_3_0, bind, execute, extended, message, parse, query, startup, sync, tags, text,
 };
-use grille_e2e::{Message, Raw, Stage};
+use grille_e2e::{Message, Raw, Stage, Turns};
 use grille_harness::sample;
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
@@ -192,6 +192,7 @@ fn views_hide_nothing() -> anyhow::Result<()> {
 
 #[test]
 fn partitions_are_protected_like_their_parent() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     for table in ["events", "events_2024"] {
         check("strict", &format!("SELECT secret FROM {table}"), &["[redacted]"])?;
         check("strict", &format!("SELECT secret || '' FROM {table}"), &["[redacted]"])?;
@@ -346,6 +347,7 @@ fn texts_that_do_not_compare_tell_nothing() -> anyhow::Result<()> {
 
 #[test]
 fn names_mean_what_the_server_takes_them_for() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     let computed = "SELECT ssn || '' FROM users WHERE id = 1";
     for path in ["scratch, public", "scratch"] {
         for mut raw in [session_with("strict", &[("search_path", path)])?, {
@@ -381,7 +383,7 @@ fn names_mean_what_the_server_takes_them_for() -> anyhow::Result<()> {
 
 #[test]
 fn what_a_transaction_defines_is_not_trusted() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = session("strict")?;
     for sql in [
         "BEGIN",
@@ -413,10 +415,7 @@ fn what_a_transaction_defines_is_not_trusted() -> anyhow::Result<()> {
 
 /// Held by each test that leaves definitions open for a while: the others' statements would wait for them, and be refused in
 /// the end. That is tested in `concurrent_definitions`.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static TURNS: Turns = Turns::new();
 
 /// A session that has run these, one by one.
 fn session_after(setup: &[&str]) -> anyhow::Result<Raw> {
@@ -430,7 +429,7 @@ fn session_after(setup: &[&str]) -> anyhow::Result<Raw> {
 
 #[test]
 fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for create in ["CREATE TEMP TABLE made (a int, b text)", "CREATE TABLE scratch.made (a int, b text)"] {
         let made = if create.contains("TEMP") { "made" } else { "scratch.made" };
         let insert = format!("INSERT INTO {made} SELECT id, name FROM users");
@@ -473,7 +472,7 @@ fn a_table_made_in_the_open_transaction_works() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_written_to_a_new_table_is_judged() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let mut raw = session_after(&["BEGIN", "CREATE TEMP TABLE made (a int, b text)"])?;
     let answer = ask(&mut raw, "INSERT INTO made SELECT id, ssn FROM users")?;
     anyhow::ensure!(refusal(&answer).is_some_and(|told| told.contains("copied to")), "{answer:?}");
@@ -566,7 +565,7 @@ const DECEITS: [&[&str]; 16] = [
 
 #[test]
 fn a_new_table_is_no_way_round() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for script in DECEITS {
         let mut raw = session("strict")?;
         for sql in script {
@@ -592,7 +591,7 @@ fn a_new_table_is_no_way_round() -> anyhow::Result<()> {
 
 #[test]
 fn a_session_that_could_not_commit_does_not_deceive() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     // The transaction that is known to be open is over when the table is not made.
     let mut raw = session_after(&["BEGIN"])?;
     let failing = "CREATE TEMP TABLE users (id int, ssn text, ssn text)";
@@ -602,7 +601,7 @@ fn a_session_that_could_not_commit_does_not_deceive() -> anyhow::Result<()> {
 
 #[test]
 fn a_statement_that_was_prepared_before_keeps_to_its_table() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let sql = "SELECT upper(ssn) FROM users ORDER BY id";
     let mut raw = session("strict")?;
     raw.send(&[parse("p", sql), sync()].concat())?;
@@ -635,7 +634,7 @@ fn a_statement_that_was_prepared_before_keeps_to_its_table() -> anyhow::Result<(
 
 #[test]
 fn statements_of_one_message_do_not_deceive_each_other() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     for sql in [
         "BEGIN; CREATE OR REPLACE VIEW clean_view AS SELECT id, ssn AS name FROM users; SELECT upper(name) FROM clean_view",
         "BEGIN; DROP TABLE scratch.users; CREATE VIEW scratch.users AS TABLE public.users; SELECT upper(ssn) FROM scratch.users",
@@ -652,7 +651,7 @@ fn statements_of_one_message_do_not_deceive_each_other() -> anyhow::Result<()> {
 
 #[test]
 fn a_renamed_column_stays_protected() -> anyhow::Result<()> {
-    let _turn = turn();
+    let _turn = TURNS.take();
     let direct = &STAGE.application.direct;
     direct.psql_strict("CREATE TABLE users_copy (LIKE users); ")?.ok()?;
     let mut raw = session("strict")?;

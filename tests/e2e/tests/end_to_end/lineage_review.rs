@@ -59,9 +59,10 @@ impl Script {
         self.steps.iter().all(|step| READING.iter().any(|word| step.rest.starts_with(word)))
     }
 
-    /// The names of what is prepared for a commit in two phases are all the cluster's.
+    /// Roles are all the cluster's, and the names of what is prepared for a commit in two phases.
     fn meets_other_databases(&self) -> bool {
-        self.steps.iter().any(|step| step.rest.starts_with("PREPARE TRANSACTION"))
+        const SHARED: [&str; 3] = ["ALTER ROLE", "ALTER USER", "PREPARE TRANSACTION"];
+        self.steps.iter().any(|step| SHARED.iter().any(|words| step.rest.contains(words)))
     }
 }
 

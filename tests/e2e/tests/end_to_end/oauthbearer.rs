@@ -1,21 +1,18 @@
 //! Tokens presented by SASL OAUTHBEARER (RFC 7628): what is accepted, what a client without a good token is told, what is
 //! no OAUTHBEARER at all; by a client that sends exactly these bytes, and by libpq 18.
 
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 
 use anyhow::{Context, ensure};
 use grille_e2e::raw::{PROTOCOL_3_0, SSL_REQUEST, error, message, startup, text};
-use grille_e2e::{Message, Raw, Stage};
+use grille_e2e::{Message, Raw, Stage, Turns};
 use grille_harness::{Distribution, Endpoint, Signature, sample, wait};
 use serde_json::{Value, json};
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| Stage::standard("").expect("the stage is set"));
 
 /// Some of these tests count the upstream's connections: one at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+static TURNS: Turns = Turns::new();
 
 /// AuthenticationSASL with the mechanism's name, and the end of the list.
 const ASKED: &[u8] = b"\0\0\0\x0aOAUTHBEARER\0\0";
@@ -70,7 +67,7 @@ fn advice() -> Value {
 
 #[test]
 fn a_good_token_opens_a_session_that_masks() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let token = STAGE.provider.token("ada")?;
     let plain = asked()?;
     let mut tls = Raw::connect(STAGE.grille.bearer_port())?;
@@ -90,7 +87,7 @@ fn a_good_token_opens_a_session_that_masks() -> anyhow::Result<()> {
 
 #[test]
 fn a_client_without_a_token_is_told_where_to_get_one() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let before = STAGE.postgres.connections_opened()?;
     let (told, last) = refused(&initial("OAUTHBEARER", b"n,,\x01auth=\x01\x01"))?;
     assert_eq!(told, advice());
@@ -101,7 +98,7 @@ fn a_client_without_a_token_is_told_where_to_get_one() -> anyhow::Result<()> {
 
 #[test]
 fn a_refused_token_is_answered_twice_and_recorded() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let before = STAGE.postgres.connections_opened()?;
     for (token, state, says) in [
         (expired()?, "28P01", "the token has expired"),
@@ -122,7 +119,7 @@ fn a_refused_token_is_answered_twice_and_recorded() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_no_oauthbearer_ends_the_connection() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let good = bearer(&STAGE.provider.token("ada")?);
     let too_long = bearer(&"x".repeat(100_000));
     let cases: [(&str, Vec<u8>, &str); 9] = [
@@ -151,7 +148,7 @@ fn what_is_no_oauthbearer_ends_the_connection() -> anyhow::Result<()> {
 
 #[test]
 fn a_refusal_must_be_taken_note_of() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     for (answer, state) in
         [(&b"\x01"[..], "28000"), (b"\x00", "08P01"), (b"", "08P01"), (b"n,,\x01", "08P01")]
     {
@@ -167,7 +164,7 @@ fn a_refusal_must_be_taken_note_of() -> anyhow::Result<()> {
 
 #[test]
 fn a_message_may_come_byte_by_byte() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let mut raw = asked()?;
     raw.send_slowly(&bearer(&STAGE.provider.token("eve")?))?;
     raw.until('Z')?;
@@ -236,7 +233,7 @@ fn libpq(token: &str) -> anyhow::Result<String> {
 
 #[test]
 fn libpq_18_finds_the_issuer_and_connects_again_with_a_token() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let said = libpq(&STAGE.provider.token("ada")?)?;
     assert!(said.starts_with("version 18\n"), "{said}");
     let asked = format!("asked {}/.well-known/openid-configuration openid groups", STAGE.provider.issuer());
@@ -247,7 +244,7 @@ fn libpq_18_finds_the_issuer_and_connects_again_with_a_token() -> anyhow::Result
 
 #[test]
 fn libpq_18_tells_why_a_token_is_refused() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let said = libpq(&expired()?)?;
     assert!(said.contains("failed") && said.contains("the token has expired"), "{said}");
     Ok(())

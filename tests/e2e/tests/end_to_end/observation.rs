@@ -33,7 +33,9 @@ fn shadowing(plugin: &str, guard: &str, pii: &str) -> anyhow::Result<String> {
     let policy = standard.replace(&format!("name = {plugin:?}\n"), &to_shadow(plugin));
     let detector = policy.find("name = \"pii\"").context("the detector is there")?;
     let (before, after) = policy.split_at(detector);
-    Ok(before.to_owned() + &after.replacen("settings = {  }", &format!("settings = {{ {pii} }}"), 1))
+    let after = after.replacen("settings = {  }", &format!("settings = {{ {pii} }}"), 1);
+    // What a shadow judges gives way to all else on the machine.
+    Ok(format!("{before}{after}\n[limits]\nplugin_deadline = \"5s\"\n"))
 }
 
 fn until_shadowed(grille: &Grille, plugin: &str) -> anyhow::Result<()> {
@@ -232,7 +234,9 @@ detectors = []
 
 "#;
     let plugin = policy::plugin("odd", "hostile-policy", &format!("mode = {mode:?}, trigger = \"x\""))?;
-    Ok(format!("{role}{}\nrollout = {{ to = \"shadow\" }}\n\n", plugin.trim_end()))
+    // The flood is over before twenty of these have passed.
+    let limits = "[limits]\nplugin_deadline = \"500ms\"";
+    Ok(format!("{role}{}\nrollout = {{ to = \"shadow\" }}\n\n{limits}\n", plugin.trim_end()))
 }
 
 fn session(grille: &Grille) -> anyhow::Result<Raw> {

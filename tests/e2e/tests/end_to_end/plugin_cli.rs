@@ -8,8 +8,12 @@ use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use expect_test::{Expect, expect};
+use grille_e2e::Turns;
 use grille_harness::{Ran, component, grille, workspace};
 use serde_json::{Value, json};
+
+/// Held by what compiles on all cores, and by what has plugins answer in time.
+static TURNS: Turns = Turns::new();
 
 /// Runs `grille` with standard input.
 fn run(arguments: &[&str], input: &str) -> anyhow::Result<Ran> {
@@ -112,6 +116,7 @@ fn what_is_declared_and_not_imported_is_told() -> anyhow::Result<()> {
 
 #[test]
 fn what_ships_holds_its_vectors_and_survives() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     for name in ["pii", "sql-guard"] {
         let path = shipped(name)?;
         let checked = run(&["plugin", "check", &path], "")?.ok()?;
@@ -219,6 +224,7 @@ fn what_is_no_plugin_is_told() -> anyhow::Result<()> {
 /// Cargo's downloads apart, this takes half a minute: a compiler and a whole SDK.
 #[test]
 fn from_nothing_to_a_component() -> anyhow::Result<()> {
+    let _turn = TURNS.take();
     let folder = tempfile::tempdir()?;
     let project = folder.path().join("first");
     let path = project.display().to_string();

@@ -69,7 +69,8 @@ fn provoke(session: &mut Raw, count: u32) -> anyhow::Result<Vec<String>> {
 
 #[test]
 fn a_shadow_judges_and_changes_no_answer() -> anyhow::Result<()> {
-    let rollout = Rollout::begin("")?;
+    // What a shadow judges gives way to all else on the machine.
+    let rollout = Rollout::begin("\n[limits]\nplugin_deadline = \"5s\"")?;
     let mut session = rollout.session()?;
     rollout.must("shadow", &[&rollout.revisions.write_aside("honest 2")?])?;
     let candidate = status(&rollout.grille)?["candidate"].clone();

@@ -2,10 +2,10 @@
 //! accepted; keys that rotate; an issuer that is away.
 
 use std::collections::BTreeSet;
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use grille_e2e::Stage;
+use grille_e2e::{Stage, Turns};
 use grille_harness::identity_provider::{OldKeys, Reachable};
 use grille_harness::{Endpoint, Signature, policy, sample, wait};
 use serde_json::{Value, json};
@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 static STAGE: LazyLock<Stage> = LazyLock::new(|| Stage::standard("").expect("the stage is set"));
 
 /// These tests count the upstream's connections, rotate keys and take the issuer away: one at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+static TURNS: Turns = Turns::new();
 
 /// Ada's claims with `changes`, signed.
 fn token(changes: &Value, header: &Value, signature: Signature) -> anyhow::Result<String> {
@@ -90,7 +87,7 @@ fn refusals() -> anyhow::Result<Vec<Refusal>> {
 
 #[test]
 fn each_refusal_has_its_words_and_opens_no_connection() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let refusals = refusals()?;
     let before = STAGE.postgres.connections_opened()?;
     for Refusal { what, token, says } in &refusals {
@@ -106,7 +103,7 @@ fn each_refusal_has_its_words_and_opens_no_connection() -> anyhow::Result<()> {
 
 #[test]
 fn a_forged_signature_under_a_known_key_id_is_refused() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let forged = signed(Signature::UnknownUnderKnownId)?;
     let ran = STAGE.grille.endpoint(sample::DATABASE, &forged).psql("SELECT 1")?;
     assert!(ran.stderr.contains("the token's signature is wrong"), "{}", ran.said());
@@ -115,7 +112,7 @@ fn a_forged_signature_under_a_known_key_id_is_refused() -> anyhow::Result<()> {
 
 #[test]
 fn no_spelling_of_none_is_accepted() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     for alg in ["None", "NONE", "nOnE", "none ", ""] {
         let unsigned = token(&json!({}), &json!({ "alg": alg }), Signature::Unsigned)?;
         let ran = STAGE.grille.endpoint(sample::DATABASE, &unsigned).psql("SELECT 1")?;
@@ -126,7 +123,7 @@ fn no_spelling_of_none_is_accepted() -> anyhow::Result<()> {
 
 #[test]
 fn key_ids_are_names_and_no_paths() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     for kid in ["../../../../dev/null", "http://127.0.0.1:1/jwks", "' OR 1=1 --"] {
         let token = token(&json!({}), &json!({ "kid": kid }), Signature::Rs256)?;
         let ran = STAGE.grille.endpoint(sample::DATABASE, &token).psql("SELECT 1")?;
@@ -137,7 +134,7 @@ fn key_ids_are_names_and_no_paths() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_no_upstream_of_the_role_is_refused() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let before = STAGE.postgres.connections_opened()?;
     let ran = STAGE.analyst()?.with_database("postgres").psql("SELECT 1")?;
     assert!(ran.stderr.contains("there is no upstream \"postgres\""), "{}", ran.said());
@@ -147,7 +144,7 @@ fn what_is_no_upstream_of_the_role_is_refused() -> anyhow::Result<()> {
 
 #[test]
 fn good_tokens_of_both_algorithms_are_accepted() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     for endpoint in [STAGE.analyst()?, STAGE.engineer()?] {
         assert_eq!(endpoint.psql_strict("SELECT 'in'")?.ok()?.trim(), "in");
     }
@@ -159,7 +156,7 @@ fn good_tokens_of_both_algorithms_are_accepted() -> anyhow::Result<()> {
 
 #[test]
 fn a_refused_token_is_in_the_audit_log() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let expired = claims(&json!({ "exp": PAST, "iat": PAST }))?;
     STAGE.grille.endpoint(sample::DATABASE, &expired).psql("SELECT 1")?;
     wait::until("the record", wait::PATIENCE, || {
@@ -177,7 +174,7 @@ fn is_accepted(endpoint: &Endpoint) -> anyhow::Result<bool> {
 
 #[test]
 fn a_rotated_key_is_accepted_without_a_restart() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let grille = STAGE.another_grille(&policy::standard(sample::DATABASE)?, "refresh = \"1s\"")?;
     let old = grille.endpoint(sample::DATABASE, &STAGE.provider.token("ada")?);
     assert!(is_accepted(&old)?);
@@ -189,7 +186,7 @@ fn a_rotated_key_is_accepted_without_a_restart() -> anyhow::Result<()> {
 
 #[test]
 fn known_keys_outlive_an_outage_for_a_bounded_time() -> anyhow::Result<()> {
-    let _turn = alone();
+    let _turn = TURNS.take();
     let outage = Duration::from_secs(4);
     let settings = format!("refresh = \"1s\"\noutage = \"{}s\"", outage.as_secs());
     let grille = STAGE.another_grille(&policy::standard(sample::DATABASE)?, &settings)?;
