@@ -27,3 +27,13 @@ pub fn plugin(name: &str) -> anyhow::Result<PathBuf> {
     anyhow::ensure!(path.is_file(), "plugin {name} is not built: run `cargo xtask plugins`");
     Ok(path)
 }
+
+/// A component built by `cargo xtask hostile`: in which language (`c`, `go`, …), and its kind, `policy` or `detector`.
+///
+/// # Errors
+/// When it was not built.
+pub fn hostile_plugin(language: &str, kind: &str) -> anyhow::Result<PathBuf> {
+    let path = target().join("hostile").join(format!("{language}-{kind}.wasm"));
+    anyhow::ensure!(path.is_file(), "{} is not built: run `cargo xtask hostile`", path.display());
+    Ok(path)
+}

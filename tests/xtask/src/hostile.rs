@@ -56,13 +56,14 @@ fn all() -> Result<Outcome> {
     }
 }
 
-/// Builds a language's plugins into target/plugins; the reason if its tools cannot be had.
+/// Builds a language's plugins into target/hostile, where no other step looks; the reason if its tools cannot be had.
 fn build_language(language: &str, cache: &Cache) -> Result<Option<String>> {
     for kind in KINDS {
-        let project = assemble(language, kind, &format!("{language}-{kind}"))?;
-        let name = format!("hostile-{language}-{kind}");
-        match project.build(cache, &layout::components().join(&name).with_extension("wasm")) {
-            Ok(built) => eprintln!("target/plugins/{name}.wasm: {} bytes", built.size),
+        let name = format!("{language}-{kind}");
+        let project = assemble(language, kind, &name)?;
+        let component = layout::root().join("target/hostile").join(&name).with_extension("wasm");
+        match project.build(cache, &component) {
+            Ok(built) => eprintln!("target/hostile/{name}.wasm: {} bytes", built.size),
             Err(error @ (BuildError::Missing { .. } | BuildError::Fetch { .. })) => {
                 return Ok(Some(error.to_string()));
             }

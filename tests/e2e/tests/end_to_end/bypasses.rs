@@ -623,7 +623,11 @@ fn a_client_that_goes_away_leaves_no_session() -> anyhow::Result<()> {
             clients.push(raw);
         }
     }
-    assert_eq!((sessions_of(&grille)?, upstream_sessions_as(name)?), (clients.len(), clients.len()));
+    let all = (clients.len(), clients.len());
+    // A client hears that it is logged in before its session is counted.
+    wait::until("all sessions", wait::PATIENCE, || {
+        Ok(((sessions_of(&grille)?, upstream_sessions_as(name)?) == all).then_some(()))
+    })?;
     // Half of them wait for what is still to come, half do not.
     for (index, mut raw) in clients.into_iter().enumerate() {
         if index % 2 == 0 {

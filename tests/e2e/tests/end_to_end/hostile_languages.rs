@@ -137,7 +137,7 @@ static TURNS: Turns = Turns::new();
 fn compile_beforehand() -> anyhow::Result<()> {
     for language in languages() {
         for kind in ["policy", "detector"] {
-            let file = workspace::plugin(&format!("hostile-{}-{kind}", language.name))?;
+            let file = workspace::hostile_plugin(language.name, kind)?;
             let checked = grille::command()?.args(["plugin", "check"]).arg(&file).output()?;
             ensure!(checked.status.success(), "{}: {checked:?}", file.display());
         }
@@ -171,7 +171,7 @@ fn slot(language: &str, kind: &str, suffix: &str, settings: &str) -> anyhow::Res
         "\n[[role]]\nname = {name:?}\ngroups = [{name:?}]\nupstreams = [{:?}]\nstatements = [\"read\", \"session\"]\n{chain}\n\n",
         sample::DATABASE
     );
-    Ok(role + &policy::plugin(&name, &format!("hostile-{language}-{kind}"), settings)?)
+    Ok(role + &policy::plugin_at(&name, &workspace::hostile_plugin(language, kind)?, settings))
 }
 
 /// A session in which the role's plugin commits this misdeed: the client's name of itself says which.
@@ -357,7 +357,7 @@ fn what_lies_outside_is_nothing_or_a_constant() -> anyhow::Result<()> {
 fn a_component_asks_for_nothing() -> anyhow::Result<()> {
     for Language { name, .. } in languages() {
         for kind in ["policy", "detector"] {
-            let file = workspace::plugin(&format!("hostile-{name}-{kind}"))?;
+            let file = workspace::hostile_plugin(name, kind)?;
             let mut inspect = grille::command()?;
             let output = inspect.args(["plugin", "inspect", "--output", "json"]).arg(file).output()?;
             let inspected: serde_json::Value = serde_json::from_slice(&output.stdout)?;
@@ -449,7 +449,7 @@ fn both_ways_of_beginning_an_exchange_were_tried() -> anyhow::Result<()> {
 #[ignore = "needs compilers of five languages: cargo xtask hostile"]
 fn a_plugin_that_does_not_get_through_configure_is_told() -> anyhow::Result<()> {
     for Language { name, .. } in languages() {
-        let file = workspace::plugin(&format!("hostile-{name}-policy"))?;
+        let file = workspace::hostile_plugin(name, "policy")?;
         for mode in ["spin-in-configure", "crash-in-configure"] {
             let mut run: Command = grille::command()?;
             let settings = format!("{{\"mode\": {mode:?}}}");
